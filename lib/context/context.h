@@ -1,0 +1,77 @@
+/*
+ * The switch: stacks that run in turn.
+ *
+ * The contract is three functions. A context is made once, switched to any number of times, and
+ * dropped while it does not run. Everything that sanitizers and valgrind want to know about stacks
+ * is said behind these functions and nowhere else.
+ */
+#ifndef GREEN_CONTEXT_CONTEXT_H
+#define GREEN_CONTEXT_CONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define GREEN__ASAN 1
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define GREEN__TSAN 1
+#endif
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define GREEN__ASAN 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define GREEN__TSAN 1
+#endif
+#endif
+
+/** What a new context runs. It must not return: it ends by switching away for the last time. */
+typedef void (*green__context_entry)(void *arg);
+
+/**
+ * One stack that runs or is parked.
+ *
+ * All zero is the context of a thread's own stack: it needs no make, is filled in by its first
+ * switch, and is not dropped.
+ */
+struct green__context {
+    void *sp; /**< Where the parked registers are; set while it does not run. */
+#ifdef GREEN__ASAN
+    void *fake_stack;
+    const void *stack_bottom;
+    size_t stack_size;
+#endif
+#ifdef GREEN__TSAN
+    void *fiber;
+#endif
+#ifdef GREEN__VALGRIND
+    unsigned valgrind_id;
+#endif
+};
+
+/**
+ * Prepare a stack so that the first switch to it calls entry(arg).
+ *
+ * @param context  Its memory may be anywhere but on the stack itself; overwritten.
+ * @param low      The stack's lowest usable byte.
+ * @param size     Its usable bytes; low + size is 16-byte aligned.
+ */
+void green__context_make(struct green__context *context, void *low, size_t size,
+                         green__context_entry entry, void *arg);
+
+/**
+ * Park the running context in `from` and let `to` run; returns when somebody switches back.
+ *
+ * Saves what the calling convention says a function keeps, without the floating-point control
+ * words. Both belong to the calling thread.
+ *
+ * @param from_ends  This was the last switch away from `from`: it may be dropped, and its stack
+ *                   reused, once `to` runs.
+ */
+void green__context_switch(struct green__context *from, struct green__context *to, bool from_ends);
+
+/** Forget a context that does not run; its stack may then be reused or unmapped. */
+void green__context_drop(struct green__context *context);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * Stacks for tasks, cut from large mappings, each with a guard below it.
+ *
+ * A pool belongs to one thread. Slabs are mapped without reservation, so a stack costs the pages
+ * that it has touched. A stack that is given back is used again first, while it is warm; past a
+ * high-water mark its pages go back to the kernel at once.
+ */
+#ifndef GREEN_CONTEXT_STACK_H
+#define GREEN_CONTEXT_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define GREEN__STACK_DEFAULT 65536
+#define GREEN__STACK_MIN     8192
+
+/** One stack. The guard page lies just below `low`; [low, low + size) is usable. */
+struct green__stack {
+    void *low;
+    size_t size;
+};
+
+struct green__stack_pool;
+
+/** How stacks are guarded; AUTO takes MADV_GUARD_INSTALL where the kernel has it. */
+enum green__stack_guard {
+    GREEN__STACK_GUARD_AUTO,
+    GREEN__STACK_GUARD_MADVISE,
+    GREEN__STACK_GUARD_MPROTECT,
+};
+
+/**
+ * Choose the guard of stacks that are mapped from now on, in the whole process (for tests).
+ *
+ * @return 0, or -ENOTSUP when the kernel lacks it.
+ */
+int green__stack_guard_choose(enum green__stack_guard guard);
+
+/** An empty pool; 0 or -ENOMEM. */
+int green__stack_pool_create(struct green__stack_pool **ret_pool);
+
+/** Unmap everything; no stack of the pool is in use. NULL is taken. */
+void green__stack_pool_destroy(struct green__stack_pool *pool);
+
+/**
+ * Take a stack.
+ *
+ * @param size       Usable bytes wanted, the guard not counted; rounded up to pages.
+ * @param ret_stack  Set on success. Its top is 16-byte aligned and coloured: tops of different
+ *                   stacks differ in their offset within a page, so that they do not share the same
+ *                   few cache sets.
+ * @return 0, -ENOMEM, or -ENOSPC when its guard would exceed vm.max_map_count.
+ */
+int green__stack_take(struct green__stack_pool *pool, size_t size,
+                      struct green__stack *ret_stack);
+
+/** Give a stack back. Nothing runs on it. */
+void green__stack_give(struct green__stack_pool *pool, const struct green__stack *stack);
+
+/** Bytes of the stack that were ever touched since it was mapped, in whole pages. */
+size_t green__stack_high_water(const struct green__stack *stack);
+
+/**
+ * Report overflows: install, once a process, a SIGSEGV and SIGBUS handler that runs on an alternate
+ * stack, and give the calling thread one. A fault in the guard of the task that runs prints one
+ * line with the task's name, its stack size and its high-water mark, and aborts; any other fault
+ * goes to the handler that was there before.
+ *
+ * @param describe  Asked from the handler (so async-signal-safe): fills in the stack of the task
+ *                  that runs on the calling thread and its name; false when none does.
+ * @return 0 or -ENOMEM.
+ */
+typedef bool (*green__stack_describe)(struct green__stack *ret_stack, const char **ret_name);
+int green__overflow_watch_thread(green__stack_describe describe);
+
+/** Take the calling thread's alternate stack away again, before it ends. */
+void green__overflow_unwatch_thread(void);
+
+#endif

@@ -1,0 +1,13 @@
+/*
+ * Everything green offers, in one include.
+ */
+#ifndef GREEN_H
+#define GREEN_H
+
+#include "green/base.h"
+#include "green/job.h"
+#include "green/net.h"
+#include "green/sync.h"
+#include "green/timeout.h"
+
+#endif

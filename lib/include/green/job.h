@@ -1,0 +1,210 @@
+/*
+ * Jobs: one handle for a task, a thread and a process.
+ *
+ * A task is a coroutine with its own stack; it runs on the thread that spawned it, whenever the
+ * others there wait. A thread is a thread of the operating system. A process is a forked child.
+ * All three run the same function, and every call of this library works in all three: a task is
+ * parked, a thread or a process blocks in the kernel.
+ */
+#ifndef GREEN_JOB_H
+#define GREEN_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum green_kind {
+    GREEN_TASK,
+    GREEN_THREAD,
+    GREEN_PROCESS,
+};
+
+/** One worker. Handles are counted: each one that a call returned is given back by green_job_put(). */
+struct green_job;
+
+/**
+ * What a job runs.
+ *
+ * The value it returns is what green_job_join() hands out; a process sends it to its parent. By
+ * convention 0 is success and a negative errno value a failure.
+ */
+typedef intptr_t (*green_entry)(void *arg);
+
+/** How to spawn; start from GREEN_SPAWN_OPTIONS and change what differs. */
+struct green_spawn_options {
+    /** Copied, cut to 31 bytes. NULL: "task-7", "thread-7", "process-7". */
+    const char *name;
+    /**
+     * A daemon job does not keep its owner alive: a daemon task is cancelled when its thread ends,
+     * a daemon thread is abandoned when the process ends, a daemon process is killed when its
+     * parent ends, even when that was killed itself. All others are joined first.
+     */
+    bool daemon;
+    /** Bytes of stack, rounded up to pages; 0: 64 KiB for a task, the system's for a thread. */
+    size_t stack_size;
+    /** A task that changes the floating-point rounding or exception modes has them kept apart. */
+    bool save_fpu;
+    /**
+     * A process: descriptors of this library's making that the child keeps. All others that the
+     * library holds (sockets it accepted, connected or listens on) are closed in the child.
+     */
+    const int *keep_fds;
+    size_t keep_fd_count;
+    /** A process: keep all descriptors, whatever keep_fds says. */
+    bool keep_all_fds;
+};
+
+#define GREEN_SPAWN_OPTIONS                                                                        \
+    {                                                                                              \
+        NULL, false, 0, false, NULL, 0, false                                                      \
+    }
+
+/**
+ * Spawn a task on this thread, with the default options.
+ *
+ * Does not suspend: the task runs first when the caller waits or yields.
+ *
+ * @param entry    What it runs.
+ * @param arg      Passed to entry; the caller keeps it alive for as long as entry uses it.
+ * @param ret_job  Set on success to a handle that the caller puts; NULL when nobody will ask.
+ * @return 0, or
+ *         -ENOMEM  no memory for its handle or stack,
+ *         -ENOSPC  the stack's guard would exceed the kernel's limit of mappings
+ *                  (vm.max_map_count).
+ */
+GREEN_API int green_spawn(green_entry entry, void *arg, struct green_job **ret_job);
+
+/**
+ * Spawn a job of any kind.
+ *
+ * Does not suspend. A process starts with a copy of the caller's memory and runs entry alone: the
+ * caller's other workers do not exist there. Standard output and error are flushed before.
+ *
+ * @param kind     What to spawn.
+ * @param entry    What it runs.
+ * @param arg      Passed to entry; shared with a task or thread, copied with the memory into a
+ *                 process.
+ * @param options  NULL for the defaults; read during the call only.
+ * @param ret_job  Set on success to a handle that the caller puts; NULL when nobody will ask.
+ * @return 0, or
+ *         -EINVAL  the kind is unknown or the stack is too small,
+ *         -ENOMEM  no memory for its handle or stack,
+ *         -ENOSPC  as for green_spawn(),
+ *         -EAGAIN  the system refuses another thread or process,
+ *         -EMFILE, -ENFILE  no descriptors for a process' pipe and handle.
+ */
+GREEN_API int green_spawn_as(enum green_kind kind, green_entry entry, void *arg,
+                             const struct green_spawn_options *options, struct green_job **ret_job);
+
+/**
+ * Wait until a job has ended.
+ *
+ * Suspends until then. Any number of workers may join one job, each as often as it likes. A call
+ * that fails changes nothing.
+ *
+ * @param job        Not NULL. A task of another thread and a thread may be joined from anywhere in
+ *                   the process; a process by the process that spawned it.
+ * @param ret_value  Set on success to what the entry returned (-ECANCELED for a task that was
+ *                   cancelled before it ran); may be NULL.
+ * @param deadline   Absolute: see green_after(). GREEN_NOW polls, GREEN_FOREVER never expires.
+ * @return 0, or
+ *         -ETIMEDOUT   the deadline passed first,
+ *         -ECANCELED   the calling worker was cancelled,
+ *         -EDEADLK     the job is the caller itself,
+ *         -EOWNERDEAD  it was a process that died before its entry returned:
+ *                      green_job_status() says how.
+ */
+GREEN_API GREEN_SUSPENDS int green_job_join(struct green_job *job, intptr_t *ret_value,
+                                            green_deadline deadline);
+
+/**
+ * Ask a job to end.
+ *
+ * Its blocked call returns -ECANCELED, and so does each later one, until its entry returns; see
+ * green_shield_start() for a clean-up that must block. A task that has not run yet never will. A
+ * job that never blocks is not disturbed. For a thread and for the worker itself this may be called
+ * from a signal handler.
+ *
+ * @param job  Not NULL; one that has ended is left alone. A process only in its parent.
+ */
+GREEN_API void green_job_cancel(struct green_job *job);
+
+/** Whether the job has not ended yet. Never suspends. */
+GREEN_API bool green_job_alive(struct green_job *job);
+
+/** The job's kind. The main stack of a program, and a thread not spawned here, are GREEN_THREAD. */
+GREEN_API enum green_kind green_job_kind(const struct green_job *job);
+
+/** The job's name; lives as long as the handle. */
+GREEN_API const char *green_job_name(const struct green_job *job);
+
+/** A number that no other job of this process has had; 1 is the main thread. */
+GREEN_API uint64_t green_job_id(const struct green_job *job);
+
+/** The process id: of a process job its own, of a task or thread that of the process it lives in. */
+GREEN_API pid_t green_job_pid(const struct green_job *job);
+
+/**
+ * Send a signal to a process job.
+ *
+ * @param job    Not NULL.
+ * @param signo  SIGTERM, SIGKILL, ...
+ * @return 0, or
+ *         -EINVAL  the job is not a process, or there is no such signal,
+ *         -ESRCH   it has ended; no other process is ever hit.
+ */
+GREEN_API int green_job_terminate(struct green_job *job, int signo);
+
+/**
+ * How a process job ended, as waitpid() reports it.
+ *
+ * @param job         A process job.
+ * @param ret_status  Set on success: for WIFEXITED() and its family.
+ * @return 0, or
+ *         -EINVAL  the job is not a process,
+ *         -EAGAIN  it has not ended,
+ *         -ECHILD  the program ignores SIGCHLD or reaped the child itself: the status is unknown.
+ */
+GREEN_API int green_job_status(struct green_job *job, int *ret_status);
+
+/**
+ * A descriptor that becomes readable when a process job ends, for use in green_poll().
+ *
+ * @return The job's pidfd, which stays the job's; -EINVAL when it is not a process.
+ */
+GREEN_API int green_job_fd(const struct green_job *job);
+
+/** Take another reference; returns the job. */
+GREEN_API struct green_job *green_job_get(struct green_job *job);
+
+/** Give a reference back. NULL is taken. The job goes on; its handle goes with the last reference. */
+GREEN_API void green_job_put(struct green_job *job);
+
+/** The worker that is calling; borrowed, never NULL. */
+GREEN_API struct green_job *green_self(void);
+
+/** Let the other ready tasks of this thread run first. Suspends. A thread gives way to the system. */
+GREEN_API GREEN_SUSPENDS void green_yield(void);
+
+/**
+ * Wait for a time. Suspends.
+ *
+ * @param ms  Milliseconds; 0 yields.
+ * @return 0, or
+ *         -ETIMEDOUT  a timeout scope around the call ended first,
+ *         -ECANCELED  the calling worker was cancelled.
+ */
+GREEN_API GREEN_SUSPENDS int green_sleep(uint64_t ms);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
