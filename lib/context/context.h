@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "context/switch.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define GREEN__ASAN 1
 #endif
@@ -41,6 +43,8 @@ struct green__context {
     void *fake_stack;
     const void *stack_bottom;
     size_t stack_size;
+    green__context_entry entry;
+    void *arg;
 #endif
 #ifdef GREEN__TSAN
     void *fiber;
@@ -60,16 +64,30 @@ struct green__context {
 void green__context_make(struct green__context *context, void *low, size_t size,
                          green__context_entry entry, void *arg);
 
+/** The switch of a build with sanitizers, which tells them; called by green__context_switch(). */
+void green__context_switch_told(struct green__context *from, struct green__context *to,
+                                bool from_ends);
+
 /**
  * Park the running context in `from` and let `to` run; returns when somebody switches back.
  *
  * Saves what the calling convention says a function keeps, without the floating-point control
- * words. Both belong to the calling thread.
+ * words. Both belong to the calling thread. Inline, since without sanitizers nothing is left of it
+ * but the backend's few instructions.
  *
  * @param from_ends  This was the last switch away from `from`: it may be dropped, and its stack
  *                   reused, once `to` runs.
  */
-void green__context_switch(struct green__context *from, struct green__context *to, bool from_ends);
+static inline void
+green__context_switch(struct green__context *from, struct green__context *to, bool from_ends)
+{
+#if defined(GREEN__ASAN) || defined(GREEN__TSAN)
+    green__context_switch_told(from, to, from_ends);
+#else
+    (void)from_ends;
+    green__switch(&from->sp, to->sp);
+#endif
+}
 
 /** Forget a context that does not run; its stack may then be reused or unmapped. */
 void green__context_drop(struct green__context *context);

@@ -1,0 +1,117 @@
+/*
+ * The switch on x86_64 (System V calling convention).
+ *
+ * A parked stack, from its stack pointer upwards, eight bytes each:
+ *
+ *      0  r15    8  r14    16  r13    24  r12    32  rbx    40  rbp    48  where it continues
+ *
+ * Its stack pointer, together with green__switch_parked as the program counter, is a state that
+ * debuggers can unwind: see tests/context/gdb.sh.
+ *
+ * Floating-point control words are left alone. There is no note on shadow stacks on purpose: a
+ * switch leaves by a jump, because a return would be mispredicted every time.
+ */
+    .text
+
+/* void green__switch(void **ret_parked, void *parked) */
+    .globl  green__switch
+    .hidden green__switch
+    .type   green__switch, @function
+    .p2align 4
+green__switch:
+    .cfi_startproc
+    pushq   %rbp
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rbp, 0
+    pushq   %rbx
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rbx, 0
+    pushq   %r12
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r12, 0
+    pushq   %r13
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r13, 0
+    pushq   %r14
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r14, 0
+    pushq   %r15
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r15, 0
+    movq    %rsp, (%rdi)
+    movq    %rsi, %rsp
+
+    .globl  green__switch_parked
+    .hidden green__switch_parked
+green__switch_parked:
+    popq    %r15
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r15
+    popq    %r14
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r14
+    popq    %r13
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r13
+    popq    %r12
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r12
+    popq    %rbx
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %rbx
+    popq    %rbp
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %rbp
+    popq    %rcx
+    .cfi_adjust_cfa_offset -8
+    .cfi_register %rip, %rcx
+    jmp     *%rcx
+    .cfi_endproc
+    .size   green__switch, . - green__switch
+
+/*
+ * Where a new stack starts: green__switch_prepare() put the entry in r12 and its argument in r13.
+ * The undefined return address says that unwinding ends here. Unwinders look one byte before a
+ * return address, and a stack that never ran has the label itself as one: hence the nop.
+ */
+    .type   green__switch_start, @function
+    .p2align 4
+    .cfi_startproc
+    .cfi_undefined %rip
+    nop
+green__switch_start:
+    movq    %r13, %rdi
+    callq   *%r12
+    ud2
+    .cfi_endproc
+    .size   green__switch_start, . - green__switch_start
+
+/*
+ * void *green__switch_prepare(void *low, size_t size, void (*entry)(void *), void *arg)
+ *
+ * Sixteen bytes of zeros at the top stand for a caller's frame, and keep the stack pointer aligned
+ * at the call of the entry; a frame pointer of zero ends chains of frames.
+ */
+    .globl  green__switch_prepare
+    .hidden green__switch_prepare
+    .type   green__switch_prepare, @function
+    .p2align 4
+green__switch_prepare:
+    .cfi_startproc
+    leaq    -72(%rdi,%rsi), %rax
+    xorl    %esi, %esi
+    leaq    green__switch_start(%rip), %rdi
+    movq    %rsi, 0(%rax)
+    movq    %rsi, 8(%rax)
+    movq    %rcx, 16(%rax)
+    movq    %rdx, 24(%rax)
+    movq    %rsi, 32(%rax)
+    movq    %rsi, 40(%rax)
+    movq    %rdi, 48(%rax)
+    movq    %rsi, 56(%rax)
+    movq    %rsi, 64(%rax)
+    ret
+    .cfi_endproc
+    .size   green__switch_prepare, . - green__switch_prepare
+
+    .section .note.GNU-stack, "", @progbits
