@@ -1,0 +1,49 @@
+#!/bin/sh
+#
+# No file over 500 lines, no function over 60: where one is, a second idea is hiding in it.
+#
+# The layout puts the braces of a function's body, and of nothing else, into the first column.
+
+set -eu
+cd "$(dirname "$0")/../.."
+
+# shellcheck disable=SC2016 # the dollars are awk's
+{
+    echo dev
+    tests/check/files.sh '*.c' '*.h' '*.S' '*.sh' '*.py'
+} | xargs -r awk -v file_limit=500 -v function_limit=60 '
+function finish_file()
+{
+    if (lines > file_limit) {
+        printf "%s: %d lines, over %d\n", name, lines, file_limit
+        bad = 1
+    }
+}
+
+FNR == 1 {
+    finish_file()
+    name = FILENAME
+    start = 0
+}
+
+{ lines = FNR }
+
+name ~ /\.[ch]$/ && /^{$/ {
+    start = FNR
+    title = previous
+}
+
+name ~ /\.[ch]$/ && /^}$/ && start {
+    if (FNR - start + 1 > function_limit) {
+        printf "%s:%d: %d lines, over %d: %s\n", name, start, FNR - start + 1, function_limit, title
+        bad = 1
+    }
+    start = 0
+}
+
+{ previous = $0 }
+
+END {
+    finish_file()
+    exit bad
+}'
