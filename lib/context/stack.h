@@ -10,9 +10,23 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define GREEN__STACK_DEFAULT 65536
 #define GREEN__STACK_MIN     8192
+
+/* Of one size, so many unused stacks at most keep their pages, and no more than so many bytes. */
+#define GREEN__STACK_WARM_MAX   1024
+#define GREEN__STACK_WARM_BYTES ((size_t)64 << 20)
+
+/** The system calls that tests make fail or watch, and the kernel's limit that they lower. */
+struct green__stack_system {
+    void *(*mmap)(void *address, size_t size, int protection, int flags, int fd, off_t offset);
+    int (*madvise)(void *address, size_t size, int advice);
+    int (*mprotect)(void *address, size_t size, int protection);
+    size_t max_map_count; /**< 0: what the kernel says. */
+};
+extern struct green__stack_system green__stack_system;
 
 /** One stack. The guard page lies just below `low`; [low, low + size) is usable. */
 struct green__stack {
@@ -22,7 +36,8 @@ struct green__stack {
 
 struct green__stack_pool;
 
-/** How stacks are guarded; AUTO takes MADV_GUARD_INSTALL where the kernel has it. */
+/** How stacks are guarded; AUTO takes MADV_GUARD_INSTALL where the kernel has it (and, since it
+ * would kill LeakSanitizer, not in builds with AddressSanitizer). */
 enum green__stack_guard {
     GREEN__STACK_GUARD_AUTO,
     GREEN__STACK_GUARD_MADVISE,
@@ -30,7 +45,8 @@ enum green__stack_guard {
 };
 
 /**
- * Choose the guard of stacks that are mapped from now on, in the whole process (for tests).
+ * Choose the guard of stacks handed out for the first time from now on, in the whole process (for
+ * tests).
  *
  * @return 0, or -ENOTSUP when the kernel lacks it.
  */
@@ -45,19 +61,19 @@ void green__stack_pool_destroy(struct green__stack_pool *pool);
 /**
  * Take a stack.
  *
- * @param size       Usable bytes wanted, the guard not counted; rounded up to pages.
+ * @param size       Usable bytes wanted, the guard not counted; rounded up to pages, of which the
+ *                   colouring keeps up to 1,920 bytes.
  * @param ret_stack  Set on success. Its top is 16-byte aligned and coloured: tops of different
  *                   stacks differ in their offset within a page, so that they do not share the same
  *                   few cache sets.
  * @return 0, -ENOMEM, or -ENOSPC when its guard would exceed vm.max_map_count.
  */
-int green__stack_take(struct green__stack_pool *pool, size_t size,
-                      struct green__stack *ret_stack);
+int green__stack_take(struct green__stack_pool *pool, size_t size, struct green__stack *ret_stack);
 
 /** Give a stack back. Nothing runs on it. */
 void green__stack_give(struct green__stack_pool *pool, const struct green__stack *stack);
 
-/** Bytes of the stack that were ever touched since it was mapped, in whole pages. */
+/** Bytes of the stack that were touched since its pages were last given back, in whole pages. */
 size_t green__stack_high_water(const struct green__stack *stack);
 
 /**

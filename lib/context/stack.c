@@ -1,0 +1,323 @@
+/*
+ * Stacks cut from slabs, and the stacks that wait to be used again.
+ *
+ * Stacks of one size form a class. A class maps slabs, each twice as large as the one before, and
+ * hands out their slots in order; a slot is a guard page and the stack above it. Stacks given back
+ * are piled up and taken from the top. Nothing about a stack is written on it.
+ *
+ * Invariant: the pile has room for every slot ever handed out, so giving back cannot fail; its
+ * first `cold` stacks hold no pages. A pool is used by its own thread.
+ */
+#include "context/stack.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "base/alloc.h"
+#include "context/context.h"
+#include "context/guard.h"
+
+#ifdef GREEN__ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
+#endif
+
+#define COLOURS          16
+#define COLOUR_STEP      128
+#define FIRST_SLAB_SLOTS 32
+#define FIRST_SLAB_BYTES ((size_t)64 << 20)
+#define FIRST_PILE       64
+#define MINCORE_PAGES    64
+
+struct slab {
+    struct slab *next;
+    char *base;
+    size_t slots;
+    size_t handed_out;
+    size_t counted_guards;
+};
+
+struct size_class {
+    struct size_class *next;
+    size_t bytes;       /* Usable bytes of a slot, whole pages. */
+    size_t stride;      /* With the guard. */
+    struct slab *slabs; /* The newest first; the others are all handed out. */
+    size_t next_slots;
+    size_t handed_out;
+    struct green__stack *pile;
+    size_t capacity;
+    size_t count;
+    size_t cold;
+};
+
+struct green__stack_pool {
+    struct size_class *classes; /* The one used last comes first. */
+};
+
+static size_t
+round_to_pages(size_t size)
+{
+    size_t page = green__guard_page();
+    return (size + page - 1) / page * page;
+}
+
+/* Sanitizers want the slabs known: LeakSanitizer looks for pointers in them. */
+static void
+tell_mapped(const struct slab *slab, size_t bytes)
+{
+#ifdef GREEN__ASAN
+    __lsan_register_root_region(slab->base, bytes);
+#else
+    (void)slab;
+    (void)bytes;
+#endif
+}
+
+static void
+tell_unmapped(const struct slab *slab, size_t bytes)
+{
+#ifdef GREEN__ASAN
+    __lsan_unregister_root_region(slab->base, bytes);
+#else
+    (void)slab;
+    (void)bytes;
+#endif
+}
+
+/* Frames that never returned leave poison behind. */
+static void
+tell_given(const struct green__stack *stack)
+{
+#ifdef GREEN__ASAN
+    __asan_unpoison_memory_region(stack->low, stack->size);
+#else
+    (void)stack;
+#endif
+}
+
+int
+green__stack_pool_create(struct green__stack_pool **ret_pool)
+{
+    struct green__stack_pool *pool = green__alloc_zeroed(sizeof *pool);
+    if (pool == NULL) {
+        return -ENOMEM;
+    }
+    *ret_pool = pool;
+    return 0;
+}
+
+static void
+destroy_class(struct size_class *class)
+{
+    struct slab *next;
+    for (struct slab *slab = class->slabs; slab != NULL; slab = next) {
+        next = slab->next;
+        tell_unmapped(slab, slab->slots * class->stride);
+        munmap(slab->base, slab->slots * class->stride);
+        green__guard_forget(slab->counted_guards);
+        green__free(slab);
+    }
+    green__free(class->pile);
+    green__free(class);
+}
+
+void
+green__stack_pool_destroy(struct green__stack_pool *pool)
+{
+    if (pool == NULL) {
+        return;
+    }
+    struct size_class *next;
+    for (struct size_class *class = pool->classes; class != NULL; class = next) {
+        next = class->next;
+        destroy_class(class);
+    }
+    green__free(pool);
+}
+
+/* The class of a size in whole pages, moved to the front; NULL when there is none. */
+static struct size_class *
+find_class(struct green__stack_pool *pool, size_t bytes)
+{
+    for (struct size_class **link = &pool->classes; *link != NULL; link = &(*link)->next) {
+        struct size_class *class = *link;
+        if (class->bytes == bytes) {
+            *link = class->next;
+            class->next = pool->classes;
+            pool->classes = class;
+            return class;
+        }
+    }
+    return NULL;
+}
+
+static struct size_class *
+add_class(struct green__stack_pool *pool, size_t bytes)
+{
+    struct size_class *class = green__alloc_zeroed(sizeof *class);
+    if (class == NULL) {
+        return NULL;
+    }
+    class->bytes = bytes;
+    class->stride = bytes + green__guard_page();
+    class->next_slots = FIRST_SLAB_BYTES / class->stride;
+    if (class->next_slots > FIRST_SLAB_SLOTS) {
+        class->next_slots = FIRST_SLAB_SLOTS;
+    } else if (class->next_slots == 0) {
+        class->next_slots = 1;
+    }
+    class->next = pool->classes;
+    pool->classes = class;
+    return class;
+}
+
+/* Map the next slab; where there is no room for a large one, a smaller one. */
+static int
+add_slab(struct size_class *class)
+{
+    struct slab *slab = green__alloc_zeroed(sizeof *slab);
+    if (slab == NULL) {
+        return -ENOMEM;
+    }
+    size_t slots = class->next_slots;
+    void *base = MAP_FAILED;
+    for (; slots > 0; slots /= 2) {
+        base = green__stack_system.mmap(NULL, slots * class->stride, PROT_READ | PROT_WRITE,
+                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1,
+                                        0);
+        if (base != MAP_FAILED) {
+            break;
+        }
+    }
+    if (base == MAP_FAILED) {
+        green__free(slab);
+        return -ENOMEM;
+    }
+    /* A huge page would give every stack in it memory. Kernels without them refuse; no matter. */
+    (void)green__stack_system.madvise(base, slots * class->stride, MADV_NOHUGEPAGE);
+    slab->base = base;
+    slab->slots = slots;
+    slab->next = class->slabs;
+    class->slabs = slab;
+    if (slots <= SIZE_MAX / 4 / class->stride) {
+        class->next_slots = slots * 2;
+    }
+    tell_mapped(slab, slots * class->stride);
+    return 0;
+}
+
+/* Make room on the pile for one stack more than were handed out. */
+static int
+reserve_pile(struct size_class *class)
+{
+    if (class->handed_out < class->capacity) {
+        return 0;
+    }
+    size_t capacity = class->capacity == 0 ? FIRST_PILE : class->capacity * 2;
+    struct green__stack *pile = green__realloc(class->pile, capacity * sizeof *pile);
+    if (pile == NULL) {
+        return -ENOMEM;
+    }
+    class->pile = pile;
+    class->capacity = capacity;
+    return 0;
+}
+
+/* Hand out a slot for the first time. */
+static int
+take_fresh(struct size_class *class, struct green__stack *ret_stack)
+{
+    int err = reserve_pile(class);
+    if (err != 0) {
+        return err;
+    }
+    if (class->slabs == NULL || class->slabs->handed_out == class->slabs->slots) {
+        err = add_slab(class);
+        if (err != 0) {
+            return err;
+        }
+    }
+    struct slab *slab = class->slabs;
+    char *guard = slab->base + slab->handed_out * class->stride;
+    bool counted;
+    err = green__guard_install(guard, &counted);
+    if (err != 0) {
+        return err;
+    }
+    slab->counted_guards += counted;
+    slab->handed_out++;
+    size_t colour = class->handed_out++ % COLOURS;
+    ret_stack->low = guard + green__guard_page();
+    ret_stack->size = class->bytes - colour * COLOUR_STEP;
+    return 0;
+}
+
+int
+green__stack_take(struct green__stack_pool *pool, size_t size, struct green__stack *ret_stack)
+{
+    if (size > SIZE_MAX / 4) {
+        return -ENOMEM;
+    }
+    size_t bytes = round_to_pages(size < GREEN__STACK_MIN ? GREEN__STACK_MIN : size);
+    struct size_class *class = find_class(pool, bytes);
+    if (class == NULL) {
+        class = add_class(pool, bytes);
+        if (class == NULL) {
+            return -ENOMEM;
+        }
+    }
+    if (class->count == 0) {
+        return take_fresh(class, ret_stack);
+    }
+    *ret_stack = class->pile[--class->count];
+    if (class->cold > class->count) {
+        class->cold = class->count;
+    }
+    return 0;
+}
+
+/* How many stacks of the class may keep their pages while nobody uses them. */
+static size_t
+warm_limit(const struct size_class *class)
+{
+    size_t limit = GREEN__STACK_WARM_BYTES / class->bytes;
+    if (limit == 0) {
+        return 1;
+    }
+    return limit < GREEN__STACK_WARM_MAX ? limit : GREEN__STACK_WARM_MAX;
+}
+
+void
+green__stack_give(struct green__stack_pool *pool, const struct green__stack *stack)
+{
+    struct size_class *class = find_class(pool, round_to_pages(stack->size));
+    tell_given(stack);
+    class->pile[class->count++] = *stack;
+    if (class->count - class->cold > warm_limit(class)) {
+        /* The stack that waits longest goes cold, so that the top of the pile stays warm. Advice
+         * leaves guards in place; where it is refused (locked memory), the pages just stay. */
+        const struct green__stack *oldest = &class->pile[class->cold++];
+        (void)green__stack_system.madvise(oldest->low, class->bytes, MADV_DONTNEED);
+    }
+}
+
+size_t
+green__stack_high_water(const struct green__stack *stack)
+{
+    size_t page = green__guard_page();
+    size_t pages = round_to_pages(stack->size) / page;
+    unsigned char resident[MINCORE_PAGES];
+    for (size_t first = 0; first < pages; first += MINCORE_PAGES) {
+        size_t count = pages - first < MINCORE_PAGES ? pages - first : MINCORE_PAGES;
+        if (mincore((char *)stack->low + first * page, count * page, resident) != 0) {
+            return 0;
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (resident[i] & 1) {
+                return (pages - first - i) * page;
+            }
+        }
+    }
+    return 0;
+}
