@@ -98,14 +98,15 @@ green__switch_parked:
 /*
  * Where a new stack starts: green__switch_prepare() put the entry in x19 and its argument in x20.
  * The undefined return address says that unwinding ends here. Unwinders look one byte before a
- * return address, and a stack that never ran has the label itself as one: hence the nop.
+ * return address, and a stack that never ran has .Lstart as one: hence the nop.
  */
     .type   green__switch_start, %function
     .p2align 4
+green__switch_start:
     .cfi_startproc
     .cfi_undefined x30
     nop
-green__switch_start:
+.Lstart:
     mov     x0, x20
     blr     x19
     brk     #1
@@ -127,8 +128,8 @@ green__switch_prepare:
     add     x0, x0, x1
     stp     xzr, xzr, [x0, -16]!
     sub     x0, x0, PARKED_SIZE
-    adrp    x4, green__switch_start
-    add     x4, x4, :lo12:green__switch_start
+    adrp    x4, .Lstart
+    add     x4, x4, :lo12:.Lstart
     stp     xzr, x4, [x0]
     stp     x2, x3, [x0, 16]
     ret

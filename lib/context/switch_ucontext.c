@@ -57,6 +57,8 @@ green__switch(void **ret_parked, void *parked)
     ucontext_t *there = parked;
     /* The signal mask is the thread's, not a context's: what runs next keeps today's. */
     pthread_sigmask(SIG_SETMASK, NULL, &there->uc_sigmask);
+    /* Sanitizers look at the bounds, which this context does not have. */
+    here.uc_stack = (stack_t){0};
     *ret_parked = &here;
     swapcontext(&here, there);
 }

@@ -72,14 +72,15 @@ green__switch_parked:
 /*
  * Where a new stack starts: green__switch_prepare() put the entry in r12 and its argument in r13.
  * The undefined return address says that unwinding ends here. Unwinders look one byte before a
- * return address, and a stack that never ran has the label itself as one: hence the nop.
+ * return address, and a stack that never ran has .Lstart as one: hence the nop.
  */
     .type   green__switch_start, @function
     .p2align 4
+green__switch_start:
     .cfi_startproc
     .cfi_undefined %rip
     nop
-green__switch_start:
+.Lstart:
     movq    %r13, %rdi
     callq   *%r12
     ud2
@@ -100,7 +101,7 @@ green__switch_prepare:
     .cfi_startproc
     leaq    -72(%rdi,%rsi), %rax
     xorl    %esi, %esi
-    leaq    green__switch_start(%rip), %rdi
+    leaq    .Lstart(%rip), %rdi
     movq    %rsi, 0(%rax)
     movq    %rsi, 8(%rax)
     movq    %rcx, 16(%rax)
