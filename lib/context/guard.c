@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "context/context.h"
@@ -53,7 +54,7 @@ green__guard_page(void)
 }
 
 /* Try the guard on a page of our own. Emulators take any advice for a hint and report success, so
- * the page is looked at too, by letting the kernel read a path name from it. */
+ * the page is tried too, by having the kernel write to it. */
 static bool
 madvise_guards(void)
 {
@@ -64,7 +65,7 @@ madvise_guards(void)
         return false;
     }
     bool guards = green__stack_system.madvise(page, size, MADV_GUARD_INSTALL) == 0 &&
-                  access(page, F_OK) != 0 && errno == EFAULT;
+                  getrandom(page, 1, GRND_NONBLOCK) < 0 && errno == EFAULT;
     munmap(page, size);
     return guards;
 }
