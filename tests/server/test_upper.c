@@ -13,7 +13,8 @@
 
 enum { ROOM = 64 * 1024 };
 
-/* ---- two ways through the service, and the reference ---- */
+/* ---- two ways through the service, and the reference ----
+ * Where the count is high a plain if stands for ck_assert, which writes to a file each time. */
 
 static void
 setup(void)
@@ -35,8 +36,8 @@ slice_chunk(struct upper *upper, const unsigned char *chunk, size_t length, unsi
     memcpy(copy, chunk, length);
     copy[length] = 'z';
     while ((size = upper_slice(upper, &data, &left, scratch, scratch_size, &slice)) > 0) {
-        ck_assert(slice == scratch ? size <= scratch_size
-                                   : slice >= copy && slice + size <= copy + length);
+        if (slice == scratch ? size > scratch_size : slice < copy || slice + size > copy + length)
+            ck_abort_msg("a slice of %zu bytes that is in neither buffer", size);
         memcpy(out + written, slice, size);
         written += size;
     }
@@ -58,7 +59,8 @@ next_chunk(struct upper *upper, const unsigned char *chunk, size_t length, unsig
 
     ck_assert_ptr_nonnull(room);
     while ((size = upper_next(upper, &in, &left, room, out_size)) > 0) {
-        ck_assert_uint_le(size, out_size);
+        if (size > out_size)
+            ck_abort_msg("%zu bytes in a room of %zu", size, out_size);
         memcpy(out + written, room, size);
         written += size;
     }
@@ -94,7 +96,8 @@ reference(const unsigned char *in, size_t length, unsigned char *out)
         size_t room = 64;
         uint8_t form[64];
         uint8_t *upper = u8_toupper(in + i, (size_t)size, NULL, NULL, form, &room);
-        ck_assert_ptr_eq(upper, form);
+        if (upper != form)
+            ck_abort_msg("libunistring has no form of U+%04X", (unsigned)code);
         memcpy(out + written, form, room);
         written += room;
         i += (size_t)size;
@@ -407,7 +410,7 @@ START_TEST(random_streams_cut_at_random_equal_the_reference)
 {
     static unsigned char in[ROOM / 3], want[ROOM], out[ROOM];
 
-    for (unsigned round = 0; round < 3000; round++) {
+    for (unsigned round = 0; round < 2000; round++) {
         state = round * 2 + 1;
         size_t length = random_stream(in, sizeof in), want_size = reference(in, length, want);
         size_t longest = 1 + below(below(2) == 0 ? 6 : 3000), size = 0;
