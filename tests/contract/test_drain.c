@@ -1,0 +1,268 @@
+/*
+ * How echod ends: SIGTERM lets every connection finish, a second one or SIGINT does not.
+ *
+ * What is under way when the signal comes is put there by stopping the server's processes first:
+ * then its order is certain and no test races the server.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "tests.h"
+
+START_TEST(an_idle_server_ends_at_once)
+{
+    struct server server = server_start(NO_OPTIONS);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(a_talk_is_finished_before_the_end)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int talking = client_connect(&server);
+    int quiet = client_connect(&server);
+    client_chat(quiet);
+    for (size_t i = 0; i < 20; i++) {
+        client_chat(talking);
+    }
+    server_signal(&server, SIGTERM);
+    /* It goes on for as long as it pauses for less than 100 ms. */
+    for (size_t i = 0; i < 20; i++) {
+        client_chat(talking);
+    }
+    client_expect_end(quiet);
+    client_expect_end(talking);
+    client_close(quiet);
+    client_close(talking);
+    ck_assert_int_eq(server_wait(&server), 0);
+}
+END_TEST
+
+START_TEST(all_that_was_sent_is_answered_before_the_end)
+{
+    enum { LENGTH = 1024 * 1024 };
+    struct server server = server_start(NO_OPTIONS);
+    char *text = text_make(LENGTH);
+    char *upper = text_upper(text, LENGTH);
+    int fd = client_connect(&server);
+    client_chat(fd);
+    size_t sent = client_fill(fd, text, LENGTH);
+    server_signal(&server, SIGTERM);
+    client_expect_bytes(fd, upper, sent);
+    client_expect_end(fd);
+    client_close(fd);
+    ck_assert_int_eq(server_wait(&server), 0);
+    free(text);
+    free(upper);
+}
+END_TEST
+
+START_TEST(held_bytes_go_out_before_the_end)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int fd = client_connect(&server);
+    client_say(fd, "a\xe1\xbe");
+    client_expect(fd, "A");
+    client_await_read(&server, fd);
+    server_signal(&server, SIGTERM);
+    client_expect(fd, "\xe1\xbe");
+    client_expect_end(fd);
+    client_close(fd);
+    ck_assert_int_eq(server_wait(&server), 0);
+}
+END_TEST
+
+START_TEST(what_was_sent_while_it_was_told_to_end_is_answered)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int fd = client_connect(&server);
+    client_chat(fd);
+    server_signal_all(&server, SIGSTOP);
+    client_say(fd, "last words");
+    server_signal(&server, SIGTERM);
+    server_signal_all(&server, SIGCONT);
+    client_expect(fd, "LAST WORDS");
+    client_expect_end(fd);
+    client_close(fd);
+    ck_assert_int_eq(server_wait(&server), 0);
+}
+END_TEST
+
+START_TEST(connections_in_the_queue_are_served_before_the_end)
+{
+    enum { QUEUED = 12 };
+    struct server server = server_start(NO_OPTIONS);
+    /* All is set up in every process by now: one that starts accepting afterwards is not meant. */
+    int fd = client_connect(&server);
+    client_chat(fd);
+    client_close(fd);
+    server_signal_all(&server, SIGSTOP);
+    int fds[QUEUED];
+    for (size_t i = 0; i < QUEUED; i++) {
+        fds[i] = client_connect(&server);
+        client_say(fds[i], "queued");
+    }
+    server_signal(&server, SIGTERM);
+    server_signal_all(&server, SIGCONT);
+    for (size_t i = 0; i < QUEUED; i++) {
+        client_expect(fds[i], "QUEUED");
+    }
+    for (size_t i = 0; i < QUEUED; i++) {
+        client_expect_end(fds[i]);
+        client_close(fds[i]);
+    }
+    ck_assert_int_eq(server_wait(&server), 0);
+}
+END_TEST
+
+/** Try to connect; what still gets in is let go again. */
+static bool
+is_refused(const struct server *server)
+{
+    int fd = client_try_port(server->port);
+    if (fd >= 0) {
+        client_close(fd);
+    }
+    return fd == -ECONNREFUSED;
+}
+
+START_TEST(nobody_gets_in_during_a_drain)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int talking = client_connect(&server);
+    client_chat(talking);
+    server_signal(&server, SIGTERM);
+    uint64_t end = now_ms() + patience_ms();
+    while (!is_refused(&server)) {
+        ck_assert_msg(now_ms() < end, "it still listens");
+        client_chat(talking);
+    }
+    client_chat(talking);
+    client_expect_end(talking);
+    client_close(talking);
+    ck_assert_int_eq(server_wait(&server), 0);
+}
+END_TEST
+
+/** Talk on until the connection is cut; fails when it is not. */
+static void
+talk_until_cut(int fd)
+{
+    uint64_t end = now_ms() + patience_ms();
+    for (;;) {
+        char buffer[256];
+        ck_assert_msg(now_ms() < end, "the connection was never cut");
+        if (send(fd, "more", 4, MSG_NOSIGNAL) < 0 && errno != EAGAIN) {
+            return;
+        }
+        nap(10);
+        ssize_t got = recv(fd, buffer, sizeof buffer, 0);
+        if (got == 0 || (got < 0 && errno != EAGAIN)) {
+            return;
+        }
+    }
+}
+
+START_TEST(a_drain_that_takes_too_long_cuts_and_says_so)
+{
+    struct server server = server_start(OPTIONS("--drain-timeout", "1s"));
+    int fd = client_connect(&server);
+    client_chat(fd);
+    server_signal(&server, SIGTERM);
+    talk_until_cut(fd);
+    client_close(fd);
+    ck_assert_int_eq(server_wait(&server), 1);
+    ck_assert_msg(server_logged(&server, "1 connection") == 1, "it said:\n%s", server_log(&server));
+}
+END_TEST
+
+START_TEST(a_reader_that_stops_does_not_stop_the_drain)
+{
+    enum { STUCK = 3 };
+    struct server server = server_start(OPTIONS("--drain-timeout", "1s"));
+    int fds[STUCK];
+    for (size_t i = 0; i < STUCK; i++) {
+        fds[i] = client_connect_small(&server);
+    }
+    client_fill_all(fds, STUCK, (size_t)64 * 1024 * 1024);
+    server_signal(&server, SIGTERM);
+    ck_assert_int_eq(server_wait(&server), 1);
+    ck_assert_msg(server_logged(&server, "3 connections") == 1, "it said:\n%s",
+                  server_log(&server));
+    for (size_t i = 0; i < STUCK; i++) {
+        client_expect_cut(fds[i]);
+        client_close(fds[i]);
+    }
+}
+END_TEST
+
+/** It was told to end now: no drain of 30 seconds, no crash, and the connection is over. */
+static void
+expect_abrupt_end(struct server *server, int fd)
+{
+    uint64_t start = now_ms();
+    int code = server_wait(server);
+    ck_assert_msg(code == 0 || code == 1 || code == -SIGINT || code == -SIGTERM, "ended with %d",
+                  code);
+    ck_assert_uint_lt(now_ms() - start, patience_ms() / 2);
+    client_expect_cut(fd);
+    client_close(fd);
+    AWAIT(server, server_workers(server, NULL, 0) == 0);
+}
+
+START_TEST(a_second_sigterm_ends_now)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int fd = client_connect_small(&server);
+    client_fill_all(&fd, 1, (size_t)64 * 1024 * 1024);
+    server_signal(&server, SIGTERM);
+    /* Two of a kind that are pending together count as one: the drain has begun by now. */
+    AWAIT(&server, is_refused(&server));
+    server_signal(&server, SIGTERM);
+    expect_abrupt_end(&server, fd);
+}
+END_TEST
+
+START_TEST(sigint_ends_now)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int fd = client_connect_small(&server);
+    client_fill_all(&fd, 1, (size_t)64 * 1024 * 1024);
+    server_signal(&server, SIGINT);
+    expect_abrupt_end(&server, fd);
+}
+END_TEST
+
+START_TEST(sigint_ends_a_drain)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int fd = client_connect_small(&server);
+    client_fill_all(&fd, 1, (size_t)64 * 1024 * 1024);
+    server_signal(&server, SIGTERM);
+    AWAIT(&server, is_refused(&server));
+    server_signal(&server, SIGINT);
+    expect_abrupt_end(&server, fd);
+}
+END_TEST
+
+const char *
+drain_add(TCase *tcase)
+{
+    tcase_add_test(tcase, an_idle_server_ends_at_once);
+    tcase_add_test(tcase, a_talk_is_finished_before_the_end);
+    tcase_add_test(tcase, all_that_was_sent_is_answered_before_the_end);
+    tcase_add_test(tcase, held_bytes_go_out_before_the_end);
+    tcase_add_test(tcase, what_was_sent_while_it_was_told_to_end_is_answered);
+    tcase_add_test(tcase, connections_in_the_queue_are_served_before_the_end);
+    tcase_add_test(tcase, nobody_gets_in_during_a_drain);
+    tcase_add_test(tcase, a_drain_that_takes_too_long_cuts_and_says_so);
+    tcase_add_test(tcase, a_reader_that_stops_does_not_stop_the_drain);
+    tcase_add_test(tcase, a_second_sigterm_ends_now);
+    tcase_add_test(tcase, sigint_ends_now);
+    tcase_add_test(tcase, sigint_ends_a_drain);
+    return NULL;
+}

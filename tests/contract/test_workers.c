@@ -1,0 +1,179 @@
+/*
+ * Worker processes: one that is killed is replaced and takes only its own connections with it, all
+ * end with echod, and no zombie is left.
+ */
+#include <signal.h>
+#include <stdio.h>
+
+#include "client.h"
+#include "tests.h"
+
+#define CONNECTIONS 6
+#define MAX_WORKERS 64
+
+/** How many live workers are not among the old ones; zombies are none. */
+static size_t
+new_workers(const struct server *server, const pid_t *old, size_t old_count)
+{
+    pid_t pids[MAX_WORKERS];
+    size_t count = server_workers(server, pids, MAX_WORKERS);
+    size_t fresh = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool known = process_gone(pids[i]);
+        for (size_t j = 0; j < old_count; j++) {
+            known = known || pids[i] == old[j];
+        }
+        fresh += !known;
+    }
+    return fresh;
+}
+
+static size_t
+zombies(const struct server *server)
+{
+    pid_t pids[MAX_WORKERS];
+    size_t count = server_workers(server, pids, MAX_WORKERS);
+    size_t gone = 0;
+    for (size_t i = 0; i < count; i++) {
+        gone += process_gone(pids[i]);
+    }
+    return gone;
+}
+
+START_TEST(it_keeps_its_workers)
+{
+    struct server server = server_start(NO_OPTIONS);
+    AWAIT(&server, server_workers(&server, NULL, 0) == mode->workers);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(a_killed_worker_is_replaced_and_costs_only_its_own)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int fds[CONNECTIONS];
+    pid_t owners[CONNECTIONS];
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        fds[i] = client_connect(&server);
+        client_chat(fds[i]);
+        owners[i] = server_owner(&server, fds[i]);
+        ck_assert_int_ne(owners[i], 0);
+    }
+    pid_t old[MAX_WORKERS];
+    size_t count = server_workers(&server, old, MAX_WORKERS);
+
+    uint64_t start = now_ms();
+    ck_assert_int_ne(owners[0], server.pid);
+    ck_assert_int_eq(kill(owners[0], SIGKILL), 0);
+    AWAIT(&server, new_workers(&server, old, count) >= 1);
+    uint64_t took = now_ms() - start;
+    printf("%s: a killed worker was replaced after %lu ms\n", mode->name, (unsigned long)took);
+    ck_assert_uint_lt(took, 5000);
+
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        if (owners[i] == owners[0]) {
+            client_expect_cut(fds[i]);
+        } else {
+            client_chat(fds[i]);
+        }
+        client_close(fds[i]);
+    }
+    int fd = client_connect(&server);
+    client_chat(fd);
+    client_close(fd);
+    AWAIT(&server, zombies(&server) == 0);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(all_workers_killed_at_once_are_replaced)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int fd = client_connect(&server);
+    client_chat(fd);
+    pid_t old[MAX_WORKERS];
+    size_t count = server_workers(&server, old, MAX_WORKERS);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_int_eq(kill(old[i], SIGKILL), 0);
+    }
+    client_expect_cut(fd);
+    client_close(fd);
+    fd = client_connect(&server);
+    client_chat(fd);
+    AWAIT(&server, new_workers(&server, old, count) >= mode->workers);
+    AWAIT(&server, zombies(&server) == 0);
+    client_close(fd);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(a_killed_worker_does_not_stop_the_drain)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int fd = client_connect(&server);
+    client_chat(fd);
+    pid_t owner = server_owner(&server, fd);
+    ck_assert_int_ne(owner, server.pid);
+    server_signal_all(&server, SIGSTOP);
+    server_signal(&server, SIGTERM);
+    ck_assert_int_eq(kill(owner, SIGKILL), 0);
+    server_signal_all(&server, SIGCONT);
+    client_expect_cut(fd);
+    client_close(fd);
+    int code = server_wait(&server);
+    ck_assert_msg(code == 0 || code == 1, "ended with %d", code);
+}
+END_TEST
+
+START_TEST(workers_die_with_echod)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int fd = client_connect(&server);
+    client_chat(fd);
+    pid_t workers[MAX_WORKERS];
+    size_t count = server_workers(&server, workers, MAX_WORKERS);
+    ck_assert_uint_eq(count, mode->workers);
+    server_signal(&server, SIGKILL);
+    ck_assert_int_eq(server_wait(&server), -SIGKILL);
+    for (size_t i = 0; i < count; i++) {
+        AWAIT(&server, process_gone(workers[i]));
+    }
+    client_expect_cut(fd);
+    client_close(fd);
+}
+END_TEST
+
+START_TEST(the_pool_grows_and_shrinks_back)
+{
+    enum { MANY = 40 };
+    struct server server = server_start(OPTIONS("--max-workers", "20"));
+    struct crowd crowd = {0};
+    crowd_join(&crowd, &server, MANY);
+    ck_assert_uint_eq(crowd_settle(&crowd), 20);
+    ck_assert_uint_eq(server_workers(&server, NULL, 0), 20);
+    while (crowd.count > 0) {
+        AWAIT(&server, crowd_answered(&crowd) > 0);
+        crowd_leave_answered(&crowd);
+    }
+    AWAIT(&server, server_workers(&server, NULL, 0) <= mode->workers);
+    ck_assert_uint_eq(zombies(&server), 0);
+    server_stop(&server);
+}
+END_TEST
+
+const char *
+workers_add(TCase *tcase)
+{
+    if (mode->workers == 0) {
+        return "it serves by itself";
+    }
+    tcase_add_test(tcase, it_keeps_its_workers);
+    tcase_add_test(tcase, a_killed_worker_is_replaced_and_costs_only_its_own);
+    tcase_add_test(tcase, all_workers_killed_at_once_are_replaced);
+    tcase_add_test(tcase, a_killed_worker_does_not_stop_the_drain);
+    tcase_add_test(tcase, workers_die_with_echod);
+    if (!mode->frugal) {
+        tcase_add_test(tcase, the_pool_grows_and_shrinks_back);
+    }
+    return NULL;
+}

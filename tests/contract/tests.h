@@ -1,0 +1,23 @@
+/*
+ * The themes of the contract. Each adds its tests for the mode under test, or says why it cannot.
+ */
+#ifndef CONTRACT_TESTS_H
+#define CONTRACT_TESTS_H
+
+#include <check.h>
+
+/** Returns NULL, or the reason why these tests cannot run here. */
+typedef const char *(*theme_add)(TCase *tcase);
+
+const char *echo_add(TCase *tcase);      /* test_echo.c: the protocol */
+const char *peers_add(TCase *tcase);     /* test_peers.c: peers that break off or stop reading */
+const char *memory_add(TCase *tcase);    /* test_peers.c: what a stuck reader costs */
+const char *limits_add(TCase *tcase);    /* test_limits.c: timeouts and the limit of connections */
+const char *drain_add(TCase *tcase);     /* test_drain.c: how it ends */
+const char *faults_add(TCase *tcase);    /* test_faults.c: no descriptors left, signals */
+const char *workers_add(TCase *tcase);   /* test_workers.c: killed processes */
+const char *addresses_add(TCase *tcase); /* test_addresses.c: where it listens, what it writes */
+const char *ipv6_add(TCase *tcase);      /* test_addresses.c */
+const char *options_add(TCase *tcase); /* test_options.c: the command line, the same in all modes */
+
+#endif

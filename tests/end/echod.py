@@ -1,0 +1,91 @@
+"""Starts echod for a script, reads where it listens, and ends it.
+
+Every script here takes the path of echod first, prints what it found, and exits with 0 (shown),
+1 (not so) or 77 (cannot be shown on this machine, and why).
+"""
+import ctypes
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIPPED = 77
+MODES = {
+    'green': ['--mode=green'],
+    'green2': ['--mode=green', '--workers=2'],
+    'thread': ['--mode=thread'],
+    'prefork': ['--mode=prefork'],
+}
+# Words to put in front of echod, "valgrind --log-file=/tmp/echod.%p" for one.
+WRAPPER = os.environ.get('ECHOD_WRAPPER', '').split()
+SMALL = os.environ.get('GREEN_STRESS') == 'small'
+PATIENCE = 60 if SMALL else 20
+
+
+def skip(reason):
+    print('SKIP:', reason)
+    sys.exit(SKIPPED)
+
+
+def raise_descriptor_limit(needed):
+    """Allow this process that many descriptors, or skip the script."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        skip(f'{needed} descriptors are needed, the limit is {hard}')
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+class Echod:
+    """An echod that runs; a context manager that ends it by SIGTERM and expects exit code 0."""
+
+    def __init__(self, program, mode, *options):
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            [*WRAPPER, program, *MODES[mode], '--port=0', *options], stdin=subprocess.DEVNULL,
+            stderr=self.log, preexec_fn=_die_with_parent)
+        self.address = ('127.0.0.1', self._await_port())
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors='replace')
+
+    def _await_port(self):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and self.process.poll() is None:
+            match = re.search(r'listening on 127\.0\.0\.1:(\d+) ', self.said())
+            if match:
+                return int(match[1])
+            time.sleep(0.005)
+        self.process.kill()
+        raise SystemExit(f'echod does not listen; it said:\n{self.said()}')
+
+    def connect(self):
+        connection = socket.create_connection(self.address, timeout=PATIENCE)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        self.process.terminate()
+        try:
+            code = self.process.wait(PATIENCE + 30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = 'nothing: it does not end'
+        said = self.said()
+        if kind is None and (code != 0 or 'Sanitizer' in said or 'runtime error' in said):
+            raise SystemExit(f'echod ended with {code}; it said:\n{said}')
+        if kind is not None and kind is not SystemExit:
+            print(f'echod said:\n{said}')
+        return False
