@@ -1,0 +1,16 @@
+/*
+ * The conversation of a person at a terminal.
+ */
+#ifndef ECHOC_INTERACTIVE_H
+#define ECHOC_INTERACTIVE_H
+
+/**
+ * Prompt for lines, send them, and print replies as they come. Suspends.
+ *
+ * @param fd  The connection; stays the caller's.
+ * @return The exit code; what went wrong has been reported. A signal that asks the program to end
+ *         does so here, once the terminal is restored.
+ */
+int echoc_interactive(int fd);
+
+#endif
