@@ -82,9 +82,10 @@ class Pipe(Case):
 
     def test_utf8(self):
         data = "grüße, žluťoučký kůň, ŉ, 日本語\n"
-        wanted = data.upper() if Programs.echod else data
-        code, out, err = self.echoc("127.0.0.1", (self.server() if Programs.echod else
-                                                  self.server(echo)).port, data=data.encode())
+        server, wanted = self.server(echo), data
+        if Programs.echod:
+            server, wanted = self.server(), data.upper()
+        code, out, err = self.echoc("127.0.0.1", server.port, data=data.encode())
         self.assertEqual((code, out.decode(), err), (0, wanted, ""))
 
     def test_replies_come_while_the_input_is_open(self):

@@ -31,8 +31,8 @@ class Terminal:
                 environment[name] = os.environ[name]
         self.errors = tempfile.TemporaryFile(dir=directory)
         self.process = subprocess.Popen(
-            [Programs.echoc, *arguments], stdin=self.slave, stdout=self.slave, stderr=self.errors,
-            env=environment, start_new_session=True,
+            [*Programs.wrap, Programs.echoc, *arguments],
+            stdin=self.slave, stdout=self.slave, stderr=self.errors, env=environment, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self.unread = b""
         self.seen = b""
@@ -42,7 +42,7 @@ class Terminal:
 
     def expect(self, text):
         """Read until the text has come; what comes after it is kept."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + LIMIT_S
         while text not in self.unread:
             ready, _, _ = select.select([self.master], [], [], max(0, end - time.monotonic()))
             if not ready:
@@ -176,7 +176,7 @@ class Interactive(Case):
 
         def slow(connection):
             connection.recv(100)
-            go.wait(20)
+            go.wait(LIMIT_S)
             connection.sendall(b"LATE REPLY\n")
             while connection.recv(100):
                 pass
@@ -195,7 +195,7 @@ class Interactive(Case):
         go = threading.Event()
 
         def slow(connection):
-            go.wait(20)
+            go.wait(LIMIT_S)
             connection.sendall(b"LATE REPLY\n")
             while connection.recv(100):
                 pass
@@ -241,7 +241,7 @@ class Interactive(Case):
         def leave(connection):
             connection.recv(100)
             connection.sendall(b"GOING\n")
-            go.wait(20)
+            go.wait(LIMIT_S)
         terminal = self.terminal(self.server(leave))
         terminal.type(b"leave\n")
         terminal.expect(b"GOING\r\n")

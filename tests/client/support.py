@@ -15,6 +15,8 @@ class Programs:
     """Where the programs under test are; without an echod, a thread stands in for it."""
     echoc = None
     echod = None
+    # What goes before a program: valgrind, when the tests run under it.
+    wrap = os.environ.get("GREEN_WRAP", "").split()
 
 
 def upper(connection):
@@ -75,8 +77,9 @@ class Echod:
     """The real server on a port of the kernel's choice."""
 
     def __init__(self, *options):
-        self.process = subprocess.Popen([Programs.echod, "--port", "0", *options],
-                                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [*Programs.wrap, Programs.echod, "--port", "0", *options],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         line = self.process.stderr.readline().decode()
         match = re.search(r"listening on .*?127\.0\.0\.1:(\d+)", line)
         if not match:
@@ -99,13 +102,15 @@ class Case(unittest.TestCase):
 
     def server(self, serve=None, **options):
         """A server that is closed after the test; the well-behaved one without a function."""
-        server = Echod() if serve is None and Programs.echod and not options else Server(serve or upper,
-                                                                                **options)
+        if serve is None and Programs.echod and not options:
+            server = Echod()
+        else:
+            server = Server(serve or upper, **options)
         self.addCleanup(server.close)
         return server
 
     def start(self, *arguments, **options):
-        process = subprocess.Popen([Programs.echoc, *arguments], **options)
+        process = subprocess.Popen([*Programs.wrap, Programs.echoc, *arguments], **options)
         self.addCleanup(self.stop, process)
         return process
 
@@ -125,8 +130,9 @@ class Case(unittest.TestCase):
         """Run to the end; returns (exit code, standard output, standard error)."""
         if "stdin" not in options:
             options["input"] = data
-        done = subprocess.run([Programs.echoc, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=LIMIT_S, **options)
+        done = subprocess.run([*Programs.wrap, Programs.echoc, *arguments],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT_S,
+                              **options)
         return done.returncode, done.stdout, done.stderr.decode()
 
     def assert_line(self, text, *parts):
