@@ -240,6 +240,10 @@ take_signal(struct echoc_editor *editor)
     }
     const LineInfo *line = el_line(editor->line);
     bool empty = line->buffer == line->lastchar;
+    /* What is written next goes below the line, wherever in it the cursor was. */
+    (void)erase(editor);
+    (void)el_cursor(editor->line, (int)(line->lastchar - line->cursor));
+    redraw(editor);
     editor->signal_number = number;
     editor->input = number == SIGINT && !empty ? ECHOC_INPUT_DROPPED : ECHOC_INPUT_SIGNAL;
     return false;

@@ -32,7 +32,8 @@ class Terminal:
         self.errors = tempfile.TemporaryFile(dir=directory)
         self.process = subprocess.Popen(
             [*Programs.wrap, Programs.echoc, *arguments],
-            stdin=self.slave, stdout=self.slave, stderr=self.errors, env=environment, start_new_session=True,
+            stdin=self.slave, stdout=self.slave, stderr=self.errors, env=environment,
+            start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self.unread = b""
         self.seen = b""
