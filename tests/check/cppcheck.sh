@@ -16,5 +16,5 @@ cppcheck --project="$build/compile_commands.json" --cppcheck-build-dir="$build/c
     --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
     --suppress=missingInclude --suppress=missingIncludeSystem --suppress=unmatchedSuppression \
     --suppress=getcontextCalled --suppress=makecontextCalled \
-    --suppress=swapcontextCalled \
+    --suppress=swapcontextCalled --suppress=readdirCalled \
     --library=posix --library=gnu --template=gcc --quiet -j "$(nproc)"

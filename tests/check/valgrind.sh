@@ -2,8 +2,9 @@
 #
 # Run one test under valgrind: what ./dev valgrind puts before each.
 #
-# Programs of the build, and all of the build that they start, run under valgrind. An interpreter
-# does not: a test that is a script finds in GREEN_WRAP what to put before the programs it starts.
+# Programs of the build, and all of the build that they start, run under valgrind. An interpreter does
+# not, nor the contract's client, which is slow there and not what is looked at: they find in
+# GREEN_WRAP and ECHOD_WRAPPER what to put before the programs they start.
 
 set -eu
 
@@ -14,7 +15,7 @@ GREEN_WRAP="valgrind --quiet --error-exitcode=99 --num-callers=30 \
 case $(head -c 4 "$1" | tr -d '\177\000') in
 ELF)
     case $1 in
-    /usr/* | /bin/*) ;;
+    /usr/* | /bin/* | */contract) ;;
     *)
         # shellcheck disable=SC2086 # a list of words
         exec $GREEN_WRAP "$@"
@@ -22,5 +23,6 @@ ELF)
     esac
     ;;
 esac
-export GREEN_WRAP
+ECHOD_WRAPPER=$GREEN_WRAP
+export GREEN_WRAP ECHOD_WRAPPER
 exec "$@"
