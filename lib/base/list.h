@@ -15,13 +15,14 @@ struct green__list {
     struct green__list *previous;
 };
 
-#define GREEN__LIST(name)                                                                          \
-    {                                                                                              \
-        &(name), &(name)                                                                           \
+#define GREEN__LIST(name) \
+    {                     \
+        &(name), &(name)  \
     }
 
 /** The structure that holds a member, from the member's address. */
-#define GREEN__CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define GREEN__CONTAINER(pointer, type, member) \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static inline void
 green__list_init(struct green__list *list)

@@ -26,7 +26,8 @@ enum green_kind {
     GREEN_PROCESS,
 };
 
-/** One worker. Handles are counted: each one that a call returned is given back by green_job_put(). */
+/** One worker. Handles are counted: each one that a call returned is given back by green_job_put().
+ */
 struct green_job;
 
 /**
@@ -61,9 +62,9 @@ struct green_spawn_options {
     bool keep_all_fds;
 };
 
-#define GREEN_SPAWN_OPTIONS                                                                        \
-    {                                                                                              \
-        NULL, false, 0, false, NULL, 0, false                                                      \
+#define GREEN_SPAWN_OPTIONS                   \
+    {                                         \
+        NULL, false, 0, false, NULL, 0, false \
     }
 
 /**
@@ -148,7 +149,8 @@ GREEN_API const char *green_job_name(const struct green_job *job);
 /** A number that no other job of this process has had; 1 is the main thread. */
 GREEN_API uint64_t green_job_id(const struct green_job *job);
 
-/** The process id: of a process job its own, of a task or thread that of the process it lives in. */
+/** The process id: of a process job its own, of a task or thread that of the process it lives in.
+ */
 GREEN_API pid_t green_job_pid(const struct green_job *job);
 
 /**
@@ -184,13 +186,15 @@ GREEN_API int green_job_fd(const struct green_job *job);
 /** Take another reference; returns the job. */
 GREEN_API struct green_job *green_job_get(struct green_job *job);
 
-/** Give a reference back. NULL is taken. The job goes on; its handle goes with the last reference. */
+/** Give a reference back. NULL is taken. The job goes on; its handle goes with the last reference.
+ */
 GREEN_API void green_job_put(struct green_job *job);
 
 /** The worker that is calling; borrowed, never NULL. */
 GREEN_API struct green_job *green_self(void);
 
-/** Let the other ready tasks of this thread run first. Suspends. A thread gives way to the system. */
+/** Let the other ready tasks of this thread run first. Suspends. A thread gives way to the system.
+ */
 GREEN_API GREEN_SUSPENDS void green_yield(void);
 
 /**

@@ -39,9 +39,9 @@ extern "C" {
  * @param deadline  Absolute: see green_after().
  * @return What is ready: a mask of POLLIN, POLLOUT, POLLERR and POLLHUP; or
  *         -ETIMEDOUT  the deadline or a scope ended first,
- *         -ECANCELED  the calling worker was cancelled, or another one closed the descriptor,
+ *         -ECANCELED  the calling worker was cancelled,
  *         -EBUSY      another worker waits for the same,
- *         -EBADF      no such descriptor,
+ *         -EBADF      no such descriptor, or it was closed meanwhile by a worker of this thread,
  *         -ENOMEM     no memory to watch it.
  */
 GREEN_API GREEN_SUSPENDS int green_wait_fd(int fd, short events, green_deadline deadline);
@@ -54,8 +54,8 @@ GREEN_API GREEN_SUSPENDS int green_wait_fd(int fd, short events, green_deadline 
  * @param fds       As for poll(); entries with a negative fd are passed over.
  * @param count     How many entries.
  * @param deadline  Absolute: see green_after().
- * @return How many entries have a revents that is not 0; or the errors of green_wait_fd(), but a bad
- *         descriptor has POLLNVAL in its revents.
+ * @return How many entries have a revents that is not 0; or the errors of green_wait_fd(), but a
+ * bad descriptor has POLLNVAL in its revents.
  */
 GREEN_API GREEN_SUSPENDS int green_poll(struct pollfd *fds, size_t count, green_deadline deadline);
 
@@ -102,8 +102,8 @@ GREEN_API const char *green_address_format(const struct green_address *address, 
 /**
  * Look a name up, as getaddrinfo() does.
  *
- * Suspends a task while a thread of the pool asks; a numeric host needs no waiting. A thread without
- * tasks asks by itself, and then neither a scope nor a cancellation cuts the look-up short.
+ * Suspends a task while a thread of the pool asks; a numeric host needs no waiting. A thread
+ * without tasks asks by itself, and then neither a scope nor a cancellation cuts the look-up short.
  *
  * @param host      A name or a numeric address; NULL with AI_PASSIVE.
  * @param service   A port number or a service's name; may be NULL.
@@ -151,8 +151,8 @@ GREEN_API GREEN_SUSPENDS int green_accept(int fd, struct green_address *ret_peer
 /**
  * Wait out a lack of descriptors or memory that green_accept() reported.
  *
- * Suspends for 5 ms, doubled by each pause in a row up to 1 s; a descriptor that this process closes
- * with green_close() ends it at once.
+ * Suspends for 5 ms, doubled by each pause in a row up to 1 s; a descriptor that this process
+ * closes with green_close() ends it at once.
  *
  * @param pause_ms  The length of the last pause, kept by the caller: 0 at first, and again after
  *                  each connection that was accepted.
@@ -231,8 +231,8 @@ GREEN_API int green_shutdown(int fd, int how);
 /**
  * Close a descriptor and forget it: close().
  *
- * Never suspends. Workers that wait for it get -ECANCELED; a later descriptor of the same number
- * never wakes them.
+ * Never suspends. Workers of this thread that wait for it get -EBADF; a later descriptor of the
+ * same number never wakes them. To end the wait of another thread, call green_shutdown() first.
  *
  * @return 0 or -EBADF.
  */
@@ -248,7 +248,8 @@ struct green_view {
 };
 
 /**
- * Receive what there is into a buffer that the library lends: no memory is held while nothing comes.
+ * Receive what there is into a buffer that the library lends: no memory is held while nothing
+ * comes.
  *
  * Suspends as green_recv() does.
  *

@@ -37,7 +37,8 @@ GREEN_API void green_timeout_start(struct green_timeout *timeout, uint64_t ms);
  */
 GREEN_API void green_timeout_stop(struct green_timeout *timeout);
 
-/** Whether a call returned -ETIMEDOUT because of this scope. To be asked before or after its stop. */
+/** Whether a call returned -ETIMEDOUT because of this scope. To be asked before or after its stop.
+ */
 GREEN_API bool green_timeout_fired(const struct green_timeout *timeout);
 
 /** A shield of the calling worker, in the caller's memory. Its members are the library's. */

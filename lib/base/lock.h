@@ -1,0 +1,39 @@
+/*
+ * A small lock for a few instructions, between threads.
+ *
+ * Held for short, never across a switch or a wait. Free, it costs one atomic operation each way and
+ * no system call; contended, the thread sleeps in the kernel. All zero is unlocked.
+ *
+ * Source: the three-state mutex of Ulrich Drepper, "Futexes Are Tricky".
+ */
+#ifndef GREEN_BASE_LOCK_H
+#define GREEN_BASE_LOCK_H
+
+#include <stdatomic.h>
+
+struct green__lock {
+    atomic_uint state; /**< 0 free, 1 held, 2 held and somebody sleeps. */
+};
+
+void green__lock_slow(struct green__lock *lock);
+void green__unlock_slow(struct green__lock *lock);
+
+static inline void
+green__lock(struct green__lock *lock)
+{
+    unsigned expected = 0;
+    if (!atomic_compare_exchange_strong_explicit(&lock->state, &expected, 1, memory_order_acquire,
+                                                 memory_order_relaxed)) {
+        green__lock_slow(lock);
+    }
+}
+
+static inline void
+green__unlock(struct green__lock *lock)
+{
+    if (atomic_exchange_explicit(&lock->state, 0, memory_order_release) == 2) {
+        green__unlock_slow(lock);
+    }
+}
+
+#endif

@@ -1,0 +1,119 @@
+/*
+ * The contract between the socket calls and what waits for sockets.
+ *
+ * Every scheduler whose tasks use descriptors has one `struct green__io`, made by one engine: the
+ * best that the kernel grants, or the one that GREEN_IO names. An engine offers eight calls, and
+ * whoever makes them never sees which engine runs. All of them are made by a worker of the
+ * scheduler's thread that can be parked: a task, or the thread's own stack while it has tasks.
+ *
+ *   recv, send, accept   as POSIX, a negative errno on failure; park instead of blocking;
+ *   recv_view, release   the received bytes in a buffer that the engine owns: no buffer is bound
+ *                        while nothing comes;
+ *   send_view            sends a view's bytes and takes its buffer back, so that an engine may do
+ *                        both with one request;
+ *   wait_fd              parks until a descriptor of any sort is ready;
+ *   close                ends the waits and forgets the descriptor, before it is closed.
+ *
+ * Engines that report readiness share all calls but two, `watch` and `close`: see readiness.c. The
+ * bookkeeping is a slot a descriptor. Slots have generations: a report about a descriptor that was
+ * closed, and whose number is in use again, is recognised and dropped.
+ */
+#ifndef GREEN_IO_ENGINE_H
+#define GREEN_IO_ENGINE_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "green/net.h"
+#include "sched/sched.h"
+
+/** What a slot may be ready for. */
+enum {
+    GREEN__READABLE = 1,
+    GREEN__WRITABLE = 2,
+    GREEN__HUNG_UP = 4, /**< The end of the stream, or an error: it stays. */
+};
+
+struct green__slot {
+    struct green_job *reader; /**< Who waits, NULL when nobody does. */
+    struct green_job *writer;
+    void *handle;        /**< The engine's own. */
+    uint32_t generation; /**< Counts the closes of this number. */
+    uint8_t ready;       /**< Reported, or not known: trying is worth while. */
+    uint8_t armed;       /**< What the engine watches. */
+    bool stream;         /**< A byte stream of ours: a short read means that it is empty. */
+    bool nonblocking;    /**< A listener that was made so. */
+};
+
+#define GREEN__SLOTS_PER_CHUNK 128
+
+struct green__io {
+    const struct green__engine *engine;
+    struct green__sched *sched;
+    struct green__slot **chunks; /**< Slots never move. */
+    size_t chunk_count;
+};
+
+struct green__engine {
+    const char *name;
+
+    /** Make it for a scheduler, its poller included; 0 or a negative errno. */
+    int (*create)(struct green__sched *sched, struct green__io **ret_io);
+
+    ssize_t (*recv)(struct green__io *io, int fd, void *buf, size_t len, int flags);
+    ssize_t (*recv_view)(struct green__io *io, int fd, struct green_view *ret_view);
+    void (*release)(struct green__io *io, struct green_view *view);
+    ssize_t (*send)(struct green__io *io, int fd, const void *buf, size_t len, int flags);
+    int (*send_view)(struct green__io *io, int fd, struct green_view *view);
+    int (*accept)(struct green__io *io, int fd, struct sockaddr *peer, socklen_t *length);
+    int (*wait_fd)(struct green__io *io, struct pollfd *fds, size_t count, green_deadline deadline);
+    void (*close)(struct green__io *io, int fd, struct green__slot *slot);
+
+    /**
+     * Of engines that report readiness: see to it that green__slot_report() is called once the
+     * descriptor is ready for the events. 0, -EPERM when it always is, -EBADF, -ENOMEM.
+     */
+    int (*watch)(struct green__io *io, int fd, struct green__slot *slot, unsigned events);
+};
+
+extern const struct green__engine green__engine_epoll;
+extern const struct green__engine green__engine_poll;
+
+/** The calling thread's, made on first use; 0 or a negative errno. */
+int green__io_get(struct green__io **ret_io);
+
+/** The calling thread's, NULL when it has none. */
+struct green__io *green__io_peek(void);
+
+/** Set the base members. For engines. */
+void green__io_init(struct green__io *io, const struct green__engine *engine,
+                    struct green__sched *sched);
+
+/** Free the slots. For engines. */
+void green__io_fini(struct green__io *io);
+
+/** A descriptor's slot; NULL without memory. */
+struct green__slot *green__slot_get(struct green__io *io, int fd);
+
+/** A descriptor's slot if it ever had one. */
+struct green__slot *green__slot_peek(struct green__io *io, int fd);
+
+/** A descriptor was made under this number: whatever the slot says is about an older one. */
+void green__slot_renew(struct green__io *io, int fd, bool stream);
+
+/** The engine's report: note it, and wake those it concerns. */
+void green__slot_report(struct green__slot *slot, unsigned events);
+
+/** The calls that all engines share which report readiness. */
+ssize_t green__readiness_recv(struct green__io *io, int fd, void *buf, size_t len, int flags);
+ssize_t green__readiness_recv_view(struct green__io *io, int fd, struct green_view *ret_view);
+void green__readiness_release(struct green__io *io, struct green_view *view);
+ssize_t green__readiness_send(struct green__io *io, int fd, const void *buf, size_t len, int flags);
+int green__readiness_send_view(struct green__io *io, int fd, struct green_view *view);
+int green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, socklen_t *length);
+int green__readiness_wait_fd(struct green__io *io, struct pollfd *fds, size_t count,
+                             green_deadline deadline);
+
+#endif

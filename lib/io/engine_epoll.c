@@ -1,0 +1,177 @@
+/*
+ * The epoll engine: a set of its own, in which libuv's loop is one member.
+ *
+ * A descriptor is added once, for both directions, edge triggered, and stays in the set until it is
+ * closed: a message costs no epoll_ctl. What an edge said is kept in the slot until a try finds the
+ * descriptor empty.
+ *
+ * Invariant: slot->armed says that the descriptor is in the set. An event carries the generation
+ * of its slot.
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "io/engine.h"
+#include "io/held.h"
+
+#define EVENTS_PER_WAIT 256
+
+/** The member that is libuv's loop: no descriptor has this number. */
+#define UV_MEMBER UINT64_MAX
+
+struct epoll_io {
+    struct green__io io;
+    struct green__poller poller;
+    int set;
+    struct epoll_event events[EVENTS_PER_WAIT];
+};
+
+static struct epoll_io *
+of(struct green__io *io)
+{
+    return GREEN__CONTAINER(io, struct epoll_io, io);
+}
+
+static int
+epoll_watch(struct green__io *io, int fd, struct green__slot *slot, unsigned events)
+{
+    (void)events;
+    if (slot->armed != 0) {
+        return 0;
+    }
+    struct epoll_event event = {
+        .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+        .data.u64 = (uint64_t)slot->generation << 32 | (uint32_t)fd,
+    };
+    if (epoll_ctl(of(io)->set, EPOLL_CTL_ADD, fd, &event) != 0) {
+        if (errno != EEXIST) {
+            return -errno;
+        }
+        /* A copy of an older one with this number is still open somewhere: take the place over. */
+        if (epoll_ctl(of(io)->set, EPOLL_CTL_MOD, fd, &event) != 0) {
+            return -errno;
+        }
+    }
+    slot->armed = GREEN__READABLE | GREEN__WRITABLE;
+    of(io)->poller.watched++;
+    return 0;
+}
+
+static void
+epoll_forget(struct green__io *io, int fd, struct green__slot *slot)
+{
+    if (slot->armed == 0) {
+        return;
+    }
+    if (green__held_forked()) {
+        /* A child may have a copy, which would keep the member alive beyond our close(). */
+        epoll_ctl(of(io)->set, EPOLL_CTL_DEL, fd, NULL);
+    }
+    slot->armed = 0;
+    of(io)->poller.watched--;
+}
+
+static void
+report(struct green__io *io, const struct epoll_event *event)
+{
+    struct green__slot *slot = green__slot_peek(io, (int)(uint32_t)event->data.u64);
+    if (slot == NULL || slot->generation != (uint32_t)(event->data.u64 >> 32)) {
+        return;
+    }
+    unsigned events = 0;
+    if (event->events & EPOLLIN) {
+        events |= GREEN__READABLE;
+    }
+    if (event->events & EPOLLOUT) {
+        events |= GREEN__WRITABLE;
+    }
+    if (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+        events |= GREEN__HUNG_UP;
+    }
+    green__slot_report(slot, events);
+}
+
+static void
+epoll_poll(struct green__poller *poller, int timeout_ms)
+{
+    struct epoll_io *self = GREEN__CONTAINER(poller, struct epoll_io, poller);
+    struct green__sched *sched = self->io.sched;
+    if (sched->uv_touched) {
+        green__sched_uv_run(sched);
+    }
+    if (sched->ready_first != NULL) {
+        timeout_ms = 0;
+    } else if (timeout_ms != 0 && sched->uv_requests > 0) {
+        timeout_ms = green__sched_uv_timeout(sched, timeout_ms);
+    }
+    int count = epoll_wait(self->set, self->events, EVENTS_PER_WAIT, timeout_ms);
+    bool uv_due = false;
+    for (int i = 0; i < count; i++) {
+        if (self->events[i].data.u64 == UV_MEMBER) {
+            uv_due = true;
+        } else {
+            report(&self->io, &self->events[i]);
+        }
+    }
+    if (uv_due) {
+        green__sched_uv_run(sched);
+    }
+}
+
+static void
+epoll_destroy(struct green__poller *poller)
+{
+    struct epoll_io *self = GREEN__CONTAINER(poller, struct epoll_io, poller);
+    close(self->set);
+    green__io_fini(&self->io);
+    green__free(self);
+}
+
+static void
+epoll_abandon(struct green__poller *poller)
+{
+    close(GREEN__CONTAINER(poller, struct epoll_io, poller)->set);
+}
+
+static int
+epoll_create_io(struct green__sched *sched, struct green__io **ret_io)
+{
+    struct epoll_io *self = green__alloc_zeroed(sizeof *self);
+    if (self == NULL) {
+        return -ENOMEM;
+    }
+    self->set = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = UV_MEMBER};
+    if (self->set < 0 ||
+        epoll_ctl(self->set, EPOLL_CTL_ADD, uv_backend_fd(&sched->loop), &event) != 0) {
+        int err = -errno;
+        if (self->set >= 0) {
+            close(self->set);
+        }
+        green__free(self);
+        return err;
+    }
+    green__io_init(&self->io, &green__engine_epoll, sched);
+    self->poller.wait = epoll_poll;
+    self->poller.destroy = epoll_destroy;
+    self->poller.abandon = epoll_abandon;
+    sched->poller = &self->poller;
+    *ret_io = &self->io;
+    return 0;
+}
+
+const struct green__engine green__engine_epoll = {
+    .name = "epoll",
+    .create = epoll_create_io,
+    .recv = green__readiness_recv,
+    .recv_view = green__readiness_recv_view,
+    .release = green__readiness_release,
+    .send = green__readiness_send,
+    .send_view = green__readiness_send_view,
+    .accept = green__readiness_accept,
+    .wait_fd = green__readiness_wait_fd,
+    .close = epoll_forget,
+    .watch = epoll_watch,
+};

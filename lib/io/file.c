@@ -1,0 +1,132 @@
+/*
+ * Waiting for, reading and writing descriptors of any sort.
+ *
+ * What others made is left as it is: a descriptor that may block is asked first whether it would,
+ * and a pipe is given at most what it takes without blocking. Any worker may call.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "green/net.h"
+#include "io/engine.h"
+#include "io/kernel.h"
+
+int
+green_poll(struct pollfd *fds, size_t count, green_deadline deadline)
+{
+    struct green_job *self = green__self();
+    int err = green__wait_check(self);
+    if (err != 0) {
+        return err;
+    }
+    if (green__wait_in_kernel(self)) {
+        return green__kernel_poll(self, fds, count, deadline);
+    }
+    struct green__io *io;
+    err = green__io_get(&io);
+    return err != 0 ? err : io->engine->wait_fd(io, fds, count, deadline);
+}
+
+int
+green_wait_fd(int fd, short events, green_deadline deadline)
+{
+    struct pollfd entry = {.fd = fd, .events = events};
+    if (fd < 0) {
+        return -EBADF;
+    }
+    int ready = green_poll(&entry, 1, deadline);
+    if (ready < 0) {
+        return ready;
+    }
+    return (entry.revents & POLLNVAL) ? -EBADF : entry.revents;
+}
+
+static ssize_t
+attempt_read(const struct green__call *call, bool nonblocking)
+{
+    (void)nonblocking;
+    return read(call->fd, call->buffer.into, call->length);
+}
+
+static ssize_t
+attempt_write(const struct green__call *call, bool nonblocking)
+{
+    (void)nonblocking;
+    return write(call->fd, call->buffer.from, call->length);
+}
+
+/** Make the call for a worker that can be parked: once the descriptor is ready. */
+static ssize_t
+call_when_ready(const struct green__call *call)
+{
+    for (;;) {
+        int events = green_wait_fd(call->fd, call->event, GREEN_FOREVER);
+        if (events < 0) {
+            return events;
+        }
+        ssize_t result = call->attempt(call, true);
+        if (result >= 0 || (errno != EAGAIN && errno != EINTR)) {
+            return result >= 0 ? result : -errno;
+        }
+    }
+}
+
+static ssize_t
+read_or_write(const struct green__call *call)
+{
+    struct green_job *self = green__self();
+    int err = green__wait_check(self);
+    if (err != 0) {
+        return err;
+    }
+    return green__wait_in_kernel(self) ? green__kernel_call(self, call) : call_when_ready(call);
+}
+
+ssize_t
+green_read(int fd, void *buf, size_t len)
+{
+    const struct green__call call = {
+        .fd = fd, .event = POLLIN, .buffer.into = buf, .length = len, .attempt = attempt_read};
+    return read_or_write(&call);
+}
+
+/** How much of it one write() takes without blocking once the descriptor is ready. */
+static size_t
+writable_at_once(int fd, size_t len)
+{
+    struct stat status;
+    if (len <= PIPE_BUF || green__wait_in_kernel(green__running) ||
+        (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))) {
+        return len;
+    }
+    return PIPE_BUF;
+}
+
+ssize_t
+green_write(int fd, const void *buf, size_t len)
+{
+    green__self();
+    const struct green__call call = {.fd = fd,
+                                     .event = POLLOUT,
+                                     .buffer.from = buf,
+                                     .length = writable_at_once(fd, len),
+                                     .attempt = attempt_write};
+    return read_or_write(&call);
+}
+
+int
+green_writeall(int fd, const void *buf, size_t len)
+{
+    const char *next = buf;
+    while (len > 0) {
+        ssize_t written = green_write(fd, next, len);
+        if (written < 0) {
+            return (int)written;
+        }
+        next += written;
+        len -= (size_t)written;
+    }
+    return 0;
+}

@@ -1,0 +1,75 @@
+/*
+ * A bit for every descriptor that the library holds.
+ *
+ * Invariant: a set bit is an open descriptor of the library's making. Bits are set after the open
+ * and cleared before the close, so a fork in between leaks a descriptor into the child at worst and
+ * never closes a foreign one. Any thread may call.
+ */
+#include "io/held.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#define LIMIT     (1 << 20)
+#define WORD_BITS 64
+
+static atomic_uint_fast64_t words[LIMIT / WORD_BITS]; /* untouched pages cost nothing */
+static atomic_int highest;
+static atomic_bool forked;
+
+static uint64_t
+bit_of(int fd)
+{
+    return (uint64_t)1 << (fd % WORD_BITS);
+}
+
+int
+green__held_add(int fd)
+{
+    if (fd >= 0 && fd < LIMIT) {
+        atomic_fetch_or_explicit(&words[fd / WORD_BITS], bit_of(fd), memory_order_relaxed);
+        int top = atomic_load_explicit(&highest, memory_order_relaxed);
+        while (fd > top && !atomic_compare_exchange_weak(&highest, &top, fd)) {
+        }
+    }
+    return fd;
+}
+
+void
+green__held_remove(int fd)
+{
+    if (fd >= 0 && fd < LIMIT) {
+        atomic_fetch_and_explicit(&words[fd / WORD_BITS], ~bit_of(fd), memory_order_relaxed);
+    }
+}
+
+void
+green__held_close_all(const int *keep, size_t keep_count)
+{
+    for (int word = 0; word <= atomic_load(&highest) / WORD_BITS; word++) {
+        uint64_t bits = atomic_load(&words[word]);
+        for (size_t i = 0; i < keep_count; i++) {
+            if (keep[i] >= 0 && keep[i] / WORD_BITS == word) {
+                bits &= ~bit_of(keep[i]);
+            }
+        }
+        for (; bits != 0; bits &= bits - 1) {
+            int fd = word * WORD_BITS + __builtin_ctzll(bits);
+            green__held_remove(fd);
+            close(fd);
+        }
+    }
+}
+
+bool
+green__held_forked(void)
+{
+    return atomic_load_explicit(&forked, memory_order_relaxed);
+}
+
+void
+green__held_note_fork(void)
+{
+    atomic_store(&forked, true);
+}

@@ -1,0 +1,26 @@
+/*
+ * The descriptors that the library made and has not closed, of the whole process.
+ *
+ * A forked child closes those it was not handed. Lock-free; any thread may call. Descriptors of
+ * 1,048,576 and more are not tracked.
+ */
+#ifndef GREEN_IO_HELD_H
+#define GREEN_IO_HELD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** Note a descriptor that the library has made; returns it. */
+int green__held_add(int fd);
+
+/** Forget one that is about to be closed. */
+void green__held_remove(int fd);
+
+/** In a forked child: close all, but those in `keep`. */
+void green__held_close_all(const int *keep, size_t keep_count);
+
+/** Whether this process has forked: a copy in a child may keep a closed descriptor's file alive. */
+bool green__held_forked(void);
+void green__held_note_fork(void);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * Blocking in the kernel: the call itself waits, so a message costs one system call.
+ *
+ * Invariant: between green__kernel_enter() and green__kernel_leave() there is one system call and
+ * nothing else, so that whatever must cut it short can interrupt the thread again and again.
+ */
+#include "io/kernel.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+
+/** How long a thread without an alarm sleeps between two looks at its deadline, in milliseconds. */
+#define SLICE_MS 50
+
+/** poll() in slices, for a thread that the system has no timer left for. */
+static int
+poll_in_slices(struct green_job *self, struct pollfd *fds, size_t count, green_deadline deadline)
+{
+    green_deadline limit = green__wait_limit(self, deadline);
+    for (;;) {
+        green__wait_heed(self);
+        int err = green__wait_check(self);
+        if (err != 0) {
+            return err;
+        }
+        int left_ms = green__clock_ms_until(limit, green__clock_now());
+        int ready =
+            poll(fds, (nfds_t)count, left_ms < 0 || left_ms > SLICE_MS ? SLICE_MS : left_ms);
+        if (ready > 0 || (ready < 0 && errno != EINTR)) {
+            return ready > 0 ? ready : -errno;
+        }
+        if (left_ms == 0) {
+            green__wait_timed_out(self, deadline);
+            return -ETIMEDOUT;
+        }
+    }
+}
+
+int
+green__kernel_poll(struct green_job *self, struct pollfd *fds, size_t count,
+                   green_deadline deadline)
+{
+    int ready = poll(fds, (nfds_t)count, 0);
+    if (ready != 0) {
+        return ready > 0 ? ready : -errno;
+    }
+    if (deadline == GREEN_NOW) {
+        int err = green__wait_check(self);
+        return err != 0 ? err : -ETIMEDOUT;
+    }
+    for (;;) {
+        int err = green__kernel_enter(self, deadline);
+        if (err == -EAGAIN) {
+            return poll_in_slices(self, fds, count, deadline);
+        }
+        if (err != 0) {
+            return err;
+        }
+        ready = poll(fds, (nfds_t)count, -1);
+        err = ready < 0 ? -errno : 0;
+        green__kernel_leave(self);
+        if (ready > 0 || (err != 0 && err != -EINTR)) {
+            return ready > 0 ? ready : err;
+        }
+    }
+}
+
+static int
+wait_ready(struct green_job *self, const struct green__call *call)
+{
+    struct pollfd entry = {.fd = call->fd, .events = call->event};
+    int ready = green__kernel_poll(self, &entry, 1, GREEN_FOREVER);
+    return ready < 0 ? ready : 0;
+}
+
+ssize_t
+green__kernel_call(struct green_job *self, const struct green__call *call)
+{
+    for (;;) {
+        int err = green__kernel_enter(self, GREEN_FOREVER);
+        bool alarmed = err == 0;
+        if (err == -EAGAIN) {
+            err = wait_ready(self, call);
+        }
+        if (err != 0) {
+            return err;
+        }
+        ssize_t result = call->attempt(call, !alarmed || (call->flags & MSG_DONTWAIT));
+        err = result < 0 ? -errno : 0;
+        if (alarmed) {
+            green__kernel_leave(self);
+        }
+        if (err == -EAGAIN && !(call->flags & MSG_DONTWAIT)) {
+            err = wait_ready(self, call); /* somebody has made the descriptor non-blocking */
+            if (err != 0) {
+                return err;
+            }
+        } else if (err != -EINTR) {
+            return err != 0 ? err : result;
+        }
+    }
+}

@@ -1,0 +1,65 @@
+/*
+ * Pauses between tries to accept.
+ *
+ * Invariant: `closes` grows with every close, so that one between the failure and the pause is not
+ * missed. Closing is cheap as long as nobody pauses. Any worker may call.
+ */
+#include "io/pause.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "green/net.h"
+#include "sched/wait.h"
+
+#define PAUSE_MIN_MS 5
+#define PAUSE_MAX_MS 1000
+
+static atomic_uint_fast64_t closes;
+static atomic_uint pausing;
+static struct green__waitq queue = {{0}, GREEN__LIST(queue.waiters)};
+static __thread uint64_t closes_seen;
+
+void
+green__pause_note(void)
+{
+    closes_seen = atomic_load(&closes);
+}
+
+void
+green__pause_end(void)
+{
+    atomic_fetch_add(&closes, 1);
+    if (atomic_load(&pausing) == 0) {
+        return;
+    }
+    green__waitq_lock(&queue);
+    while (green__waitq_wake_one(&queue)) {
+    }
+    green__waitq_unlock(&queue);
+}
+
+int
+green_accept_pause(unsigned *pause_ms)
+{
+    struct green_job *self = green__self();
+    int err = green__wait_check(self);
+    if (err != 0) {
+        return err;
+    }
+    unsigned length = *pause_ms == 0 ? PAUSE_MIN_MS : 2 * *pause_ms;
+    *pause_ms = length > PAUSE_MAX_MS ? PAUSE_MAX_MS : length;
+    green_deadline until = green_after(*pause_ms);
+    bool own = green__wait_limit(self, until) == until;
+    atomic_fetch_add(&pausing, 1);
+    green__waitq_lock(&queue);
+    if (atomic_load(&closes) != closes_seen) {
+        green__waitq_unlock(&queue);
+    } else {
+        err = green__waitq_wait(&queue, self, until, "a descriptor to accept with");
+    }
+    atomic_fetch_sub(&pausing, 1);
+    return err == -ETIMEDOUT && own ? 0 : err;
+}

@@ -1,0 +1,13 @@
+/*
+ * The pause of who could not accept for want of a descriptor, which ends when one is closed.
+ */
+#ifndef GREEN_IO_PAUSE_H
+#define GREEN_IO_PAUSE_H
+
+/** The calling thread has just run out of descriptors. */
+void green__pause_note(void);
+
+/** A descriptor was closed: end the pauses. */
+void green__pause_end(void);
+
+#endif

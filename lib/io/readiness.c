@@ -1,0 +1,276 @@
+/*
+ * The calls of engines that report readiness: try, and if it would block wait and try again.
+ *
+ * Invariant: a slot's READABLE bit is cleared only when the descriptor was seen empty and the
+ * engine will report the next arrival. A worker's place in a slot is its own from before it parks
+ * until it runs again, unless the descriptor is closed meanwhile: then the place is empty, or
+ * another's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/engine.h"
+#include "io/view.h"
+#include "sched/wait.h"
+
+static struct green_job **
+place_for(struct green__slot *slot, unsigned event)
+{
+    return event == GREEN__READABLE ? &slot->reader : &slot->writer;
+}
+
+/** Park until the descriptor is ready; 0 when it may be. */
+static int
+await(struct green__io *io, int fd, struct green__slot *slot, unsigned event)
+{
+    struct green_job *self = green__running;
+    struct green_job **place = place_for(slot, event);
+    if (*place != NULL) {
+        return -EBUSY;
+    }
+    int err = io->engine->watch(io, fd, slot, event);
+    if (err != 0) {
+        return err;
+    }
+    green__wait_begin(self);
+    *place = self;
+    err = green__wait_park(self, GREEN_FOREVER,
+                           event == GREEN__READABLE ? "a descriptor to read"
+                                                    : "a descriptor to write");
+    if (*place != self) {
+        return -EBADF;
+    }
+    *place = NULL;
+    return err;
+}
+
+ssize_t
+green__readiness_recv(struct green__io *io, int fd, void *buf, size_t len, int flags)
+{
+    struct green__slot *slot = green__slot_get(io, fd);
+    if (slot == NULL) {
+        return fd < 0 ? -EBADF : -ENOMEM;
+    }
+    for (;;) {
+        if (slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) {
+            ssize_t got = recv(fd, buf, len, flags | MSG_DONTWAIT);
+            if (got >= 0) {
+                if (got > 0 && (size_t)got < len && slot->stream && flags == 0) {
+                    slot->ready &= (uint8_t)~GREEN__READABLE;
+                }
+                return got;
+            }
+            if (errno == EINTR) {
+                continue;
+            }
+            if (errno != EAGAIN || (flags & MSG_DONTWAIT)) {
+                return -errno;
+            }
+            slot->ready &= (uint8_t) ~(GREEN__READABLE | GREEN__HUNG_UP);
+        }
+        int err = await(io, fd, slot, GREEN__READABLE);
+        if (err != 0) {
+            return err;
+        }
+        slot->ready |= GREEN__READABLE;
+    }
+}
+
+ssize_t
+green__readiness_recv_view(struct green__io *io, int fd, struct green_view *ret_view)
+{
+    struct green__slot *slot = green__slot_get(io, fd);
+    if (slot == NULL) {
+        return fd < 0 ? -EBADF : -ENOMEM;
+    }
+    for (;;) {
+        /* No buffer while nothing comes: it is taken for the try, and kept if there is something.
+         */
+        if (slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) {
+            struct green_view view;
+            int err = green__view_take(&view);
+            if (err != 0) {
+                return err;
+            }
+            ssize_t got = green__readiness_recv(io, fd, view.data, GREEN_VIEW_MAX, MSG_DONTWAIT);
+            if (got > 0) {
+                if ((size_t)got < GREEN_VIEW_MAX && slot->stream) {
+                    slot->ready &= (uint8_t)~GREEN__READABLE;
+                }
+                view.length = (size_t)got;
+                *ret_view = view;
+                return got;
+            }
+            green_view_release(&view);
+            if (got != -EAGAIN) {
+                return got;
+            }
+            slot->ready &= (uint8_t) ~(GREEN__READABLE | GREEN__HUNG_UP);
+        }
+        int err = await(io, fd, slot, GREEN__READABLE);
+        if (err != 0) {
+            return err;
+        }
+        slot->ready |= GREEN__READABLE;
+    }
+}
+
+void
+green__readiness_release(struct green__io *io, struct green_view *view)
+{
+    (void)io;
+    green__view_give(view);
+}
+
+ssize_t
+green__readiness_send(struct green__io *io, int fd, const void *buf, size_t len, int flags)
+{
+    for (;;) {
+        ssize_t sent = send(fd, buf, len, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent >= 0) {
+            return sent;
+        }
+        if (errno == EINTR) {
+            continue;
+        }
+        if (errno != EAGAIN || (flags & MSG_DONTWAIT)) {
+            return -errno;
+        }
+        struct green__slot *slot = green__slot_get(io, fd);
+        int err = slot == NULL ? -ENOMEM : await(io, fd, slot, GREEN__WRITABLE);
+        if (err != 0) {
+            return err;
+        }
+    }
+}
+
+int
+green__readiness_send_view(struct green__io *io, int fd, struct green_view *view)
+{
+    size_t done = 0;
+    int err = 0;
+    while (done < view->length) {
+        ssize_t sent = green__readiness_send(io, fd, view->data + done, view->length - done, 0);
+        if (sent < 0) {
+            err = (int)sent;
+            break;
+        }
+        done += (size_t)sent;
+    }
+    green__readiness_release(io, view);
+    return err;
+}
+
+/** accept() knows no MSG_DONTWAIT: a listener, and only that, is made non-blocking. */
+static void
+make_nonblocking(int fd, struct green__slot *slot)
+{
+    if (!slot->nonblocking) {
+        int flags = fcntl(fd, F_GETFL);
+        if (flags >= 0 && !(flags & O_NONBLOCK)) {
+            fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+        }
+        slot->nonblocking = true;
+    }
+}
+
+int
+green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, socklen_t *length)
+{
+    struct green__slot *slot = green__slot_get(io, fd);
+    if (slot == NULL) {
+        return fd < 0 ? -EBADF : -ENOMEM;
+    }
+    make_nonblocking(fd, slot);
+    for (;;) {
+        if (slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) {
+            int connection = accept4(fd, peer, length, SOCK_CLOEXEC);
+            if (connection >= 0 || errno != EAGAIN) {
+                return connection >= 0 ? connection : -errno;
+            }
+            slot->ready &= (uint8_t) ~(GREEN__READABLE | GREEN__HUNG_UP);
+        }
+        int err = await(io, fd, slot, GREEN__READABLE);
+        if (err != 0) {
+            return err;
+        }
+        slot->ready |= GREEN__READABLE;
+    }
+}
+
+/* ---- any descriptors ---- */
+
+/** Leave the places of the first entries again. */
+static void
+vacate(struct green__io *io, const struct pollfd *fds, size_t count, const struct green_job *self)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct green__slot *slot = green__slot_peek(io, fds[i].fd);
+        if (slot == NULL) {
+            continue;
+        }
+        if ((fds[i].events & POLLIN) && slot->reader == self) {
+            slot->reader = NULL;
+        }
+        if ((fds[i].events & POLLOUT) && slot->writer == self) {
+            slot->writer = NULL;
+        }
+    }
+}
+
+/** Take the places that one entry wants. */
+static int
+occupy_one(struct green__io *io, const struct pollfd *entry, struct green_job *self)
+{
+    struct green__slot *slot = green__slot_get(io, entry->fd);
+    if (slot == NULL) {
+        return -ENOMEM;
+    }
+    unsigned events = ((entry->events & POLLIN) ? (unsigned)GREEN__READABLE : 0) |
+                      ((entry->events & POLLOUT) ? (unsigned)GREEN__WRITABLE : 0);
+    if (((events & GREEN__READABLE) && slot->reader != NULL) ||
+        ((events & GREEN__WRITABLE) && slot->writer != NULL)) {
+        return -EBUSY;
+    }
+    int err = io->engine->watch(io, entry->fd, slot, events);
+    if (err == 0) {
+        if (events & GREEN__READABLE) {
+            slot->reader = self;
+        }
+        if (events & GREEN__WRITABLE) {
+            slot->writer = self;
+        }
+    }
+    return err;
+}
+
+int
+green__readiness_wait_fd(struct green__io *io, struct pollfd *fds, size_t count,
+                         green_deadline deadline)
+{
+    struct green_job *self = green__running;
+    for (;;) {
+        int ready = poll(fds, (nfds_t)count, 0);
+        if (ready != 0) {
+            return ready > 0 ? ready : -errno;
+        }
+        green__wait_begin(self);
+        int err = 0;
+        size_t taken = 0;
+        while (taken < count && err == 0) {
+            if (fds[taken].fd >= 0) {
+                err = occupy_one(io, &fds[taken], self);
+            }
+            taken += err == 0;
+        }
+        if (err == 0) {
+            err = green__wait_park(self, deadline, "descriptors");
+        }
+        vacate(io, fds, taken, self);
+        if (err != 0) {
+            return err;
+        }
+    }
+}

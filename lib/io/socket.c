@@ -1,0 +1,297 @@
+/*
+ * The socket calls: who calls decides how they wait.
+ *
+ * A worker that can be parked goes to its scheduler's engine, a thread without tasks into the
+ * kernel. Nothing here knows how an engine works. Any worker may call.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/engine.h"
+#include "io/held.h"
+#include "io/kernel.h"
+#include "io/pause.h"
+#include "io/view.h"
+
+/** What a call starts with: the caller's engine, or NULL when it blocks in the kernel. */
+static int
+begin(struct green_job **ret_self, struct green__io **ret_io)
+{
+    struct green_job *self = green__self();
+    *ret_self = self;
+    *ret_io = NULL;
+    int err = green__wait_check(self);
+    return err != 0 || green__wait_in_kernel(self) ? err : green__io_get(ret_io);
+}
+
+static ssize_t
+attempt_recv(const struct green__call *call, bool nonblocking)
+{
+    return recv(call->fd, call->buffer.into, call->length,
+                call->flags | (nonblocking ? MSG_DONTWAIT : 0));
+}
+
+static ssize_t
+attempt_send(const struct green__call *call, bool nonblocking)
+{
+    return send(call->fd, call->buffer.from, call->length,
+                call->flags | MSG_NOSIGNAL | (nonblocking ? MSG_DONTWAIT : 0));
+}
+
+static ssize_t
+attempt_accept(const struct green__call *call, bool nonblocking)
+{
+    (void)nonblocking; /* there is no such accept(); the caller has seen that it will not block */
+    return accept4(call->fd, call->peer, call->peer_length, SOCK_CLOEXEC);
+}
+
+ssize_t
+green_recv(int fd, void *buf, size_t len, int flags)
+{
+    struct green_job *self;
+    struct green__io *io;
+    int err = begin(&self, &io);
+    if (err != 0) {
+        return err;
+    }
+    if (io != NULL) {
+        return io->engine->recv(io, fd, buf, len, flags);
+    }
+    const struct green__call call = {.fd = fd,
+                                     .event = POLLIN,
+                                     .flags = flags,
+                                     .buffer.into = buf,
+                                     .length = len,
+                                     .attempt = attempt_recv};
+    return green__kernel_call(self, &call);
+}
+
+ssize_t
+green_send(int fd, const void *buf, size_t len, int flags)
+{
+    struct green_job *self;
+    struct green__io *io;
+    int err = begin(&self, &io);
+    if (err != 0) {
+        return err;
+    }
+    if (io != NULL) {
+        return io->engine->send(io, fd, buf, len, flags);
+    }
+    const struct green__call call = {.fd = fd,
+                                     .event = POLLOUT,
+                                     .flags = flags,
+                                     .buffer.from = buf,
+                                     .length = len,
+                                     .attempt = attempt_send};
+    return green__kernel_call(self, &call);
+}
+
+int
+green_sendall(int fd, const void *buf, size_t len, int flags)
+{
+    const char *next = buf;
+    while (len > 0) {
+        ssize_t sent = green_send(fd, next, len, flags);
+        if (sent < 0) {
+            return (int)sent;
+        }
+        next += sent;
+        len -= (size_t)sent;
+    }
+    return 0;
+}
+
+ssize_t
+green_recv_view(int fd, struct green_view *ret_view)
+{
+    struct green_job *self;
+    struct green__io *io;
+    int err = begin(&self, &io);
+    if (err != 0) {
+        return err;
+    }
+    if (io != NULL) {
+        return io->engine->recv_view(io, fd, ret_view);
+    }
+    struct green_view view;
+    err = green__view_take(&view);
+    if (err != 0) {
+        return err;
+    }
+    const struct green__call call = {.fd = fd,
+                                     .event = POLLIN,
+                                     .buffer.into = view.data,
+                                     .length = GREEN_VIEW_MAX,
+                                     .attempt = attempt_recv};
+    ssize_t got = green__kernel_call(self, &call);
+    if (got <= 0) {
+        green__view_give(&view);
+        return got;
+    }
+    view.length = (size_t)got;
+    *ret_view = view;
+    return got;
+}
+
+void
+green_view_release(struct green_view *view)
+{
+    struct green__io *io = green__io_peek();
+    if (io != NULL) {
+        io->engine->release(io, view);
+    } else {
+        green__view_give(view);
+    }
+}
+
+int
+green_send_view(int fd, struct green_view *view)
+{
+    struct green_job *self;
+    struct green__io *io;
+    int err = begin(&self, &io);
+    if (err == 0 && io != NULL) {
+        return io->engine->send_view(io, fd, view);
+    }
+    if (err == 0) {
+        err = green_sendall(fd, view->data, view->length, 0);
+    }
+    green_view_release(view);
+    return err;
+}
+
+/* ---- connections ---- */
+
+/** Whether the connection was gone before it could be accepted, so that the next one is due. */
+static bool
+was_gone(int err)
+{
+    switch (-err) {
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int
+accept_one(int fd, struct green_address *peer)
+{
+    struct green_job *self;
+    struct green__io *io;
+    int err = begin(&self, &io);
+    if (err != 0) {
+        return err;
+    }
+    struct sockaddr *address = peer == NULL ? NULL : (struct sockaddr *)&peer->storage;
+    socklen_t *length = peer == NULL ? NULL : &peer->length;
+    if (peer != NULL) {
+        peer->length = sizeof peer->storage;
+    }
+    if (io != NULL) {
+        int connection = io->engine->accept(io, fd, address, length);
+        if (connection >= 0) {
+            green__slot_renew(io, connection, true);
+        }
+        return connection;
+    }
+    const struct green__call call = {.fd = fd,
+                                     .event = POLLIN,
+                                     .peer = address,
+                                     .peer_length = length,
+                                     .attempt = attempt_accept};
+    return (int)green__kernel_call(self, &call);
+}
+
+int
+green_accept(int fd, struct green_address *ret_peer)
+{
+    for (;;) {
+        struct green_address peer;
+        int connection = accept_one(fd, ret_peer == NULL ? NULL : &peer);
+        if (connection >= 0) {
+            if (ret_peer != NULL) {
+                *ret_peer = peer;
+            }
+            return green__held_add(connection);
+        }
+        if (!was_gone(connection)) {
+            if (connection == -EMFILE || connection == -ENFILE) {
+                green__pause_note();
+            }
+            return connection;
+        }
+    }
+}
+
+int
+green_listen(const struct green_address *address, int backlog)
+{
+    int family = address->storage.ss_family;
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    int one = 1;
+    if (family != AF_UNIX) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    }
+    if (family == AF_INET6) {
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    }
+    if (bind(fd, (const struct sockaddr *)&address->storage, address->length) != 0 ||
+        listen(fd, backlog) != 0) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    struct green__io *io = green__io_peek();
+    if (io != NULL) {
+        green__slot_renew(io, fd, false);
+    }
+    return green__held_add(fd);
+}
+
+int
+green_shutdown(int fd, int how)
+{
+    return shutdown(fd, how) == 0 ? 0 : -errno;
+}
+
+int
+green_close(int fd)
+{
+    struct green__io *io = green__io_peek();
+    struct green__slot *slot = io == NULL ? NULL : green__slot_peek(io, fd);
+    if (slot != NULL) {
+        struct green_job *reader = slot->reader;
+        struct green_job *writer = slot->writer;
+        slot->reader = NULL;
+        slot->writer = NULL;
+        if (reader != NULL) {
+            green__wait_wake(reader);
+        }
+        if (writer != NULL && writer != reader) {
+            green__wait_wake(writer);
+        }
+        green__slot_renew(io, fd, false);
+    }
+    green__held_remove(fd);
+    int err = close(fd) == 0 || errno == EINTR ? 0 : -errno;
+    green__pause_end();
+    return err;
+}

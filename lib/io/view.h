@@ -1,0 +1,15 @@
+/*
+ * Buffers for received bytes: lent from a small cache of the thread.
+ */
+#ifndef GREEN_IO_VIEW_H
+#define GREEN_IO_VIEW_H
+
+#include "green/net.h"
+
+/** Lend a buffer of GREEN_VIEW_MAX bytes; 0 or -ENOMEM. */
+int green__view_take(struct green_view *ret_view);
+
+/** Take it back. An empty view is left alone. */
+void green__view_give(struct green_view *view);
+
+#endif

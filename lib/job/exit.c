@@ -1,0 +1,85 @@
+/*
+ * What a process waits for before it ends: its threads and child processes, daemons aside.
+ *
+ * Invariant: the list, guarded by its lock, has every job that was started and must be joined; it
+ * keeps a reference to each. In a forked child the list is empty, since the child has none of them.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "job/job.h"
+#include "sched/sched.h"
+
+static struct green__lock lock;
+static struct green__list pending = GREEN__LIST(pending);
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+register_at_exit(void)
+{
+    atexit(green__exit_run);
+}
+
+void
+green__exit_add(struct green_job *job)
+{
+    pthread_once(&once, register_at_exit);
+    green_job_get(job);
+    green__lock(&lock);
+    green__list_append(&pending, &job->member);
+    green__unlock(&lock);
+}
+
+void
+green__exit_remove(struct green_job *job)
+{
+    green__lock(&lock);
+    bool listed = !green__list_empty(&job->member);
+    green__list_remove(&job->member);
+    green__unlock(&lock);
+    if (listed) {
+        green_job_put(job);
+    }
+}
+
+void
+green__exit_run(void)
+{
+    struct green_job *self = green__self();
+    if (self->sched != NULL && self->kind != GREEN_TASK) {
+        green__sched_finish(self->sched);
+    }
+    for (;;) {
+        green__lock(&lock);
+        struct green__list *link = green__list_shift(&pending);
+        green__unlock(&lock);
+        if (link == NULL) {
+            return;
+        }
+        struct green_job *job = GREEN__CONTAINER(link, struct green_job, member);
+        struct green_shield shield;
+        green_shield_start(&shield);
+        green_job_join(job, NULL, GREEN_FOREVER); /* not ourselves: exit() in a thread */
+        green_shield_stop(&shield);
+        green_job_put(job);
+    }
+}
+
+void
+green__exit_fork_prepare(void)
+{
+    green__lock(&lock);
+}
+
+void
+green__exit_fork_parent(void)
+{
+    green__unlock(&lock);
+}
+
+void
+green__exit_fork_child(void)
+{
+    green__list_init(&pending);
+    green__unlock(&lock);
+}

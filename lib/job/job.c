@@ -1,0 +1,174 @@
+/*
+ * Job handles: what all kinds have in common.
+ *
+ * Invariant: `value` is set once, before `ended`, under the lock of those who join. Any thread may
+ * call; what suspends parks or blocks the calling worker alone.
+ */
+#include "job/job.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "sched/sched.h"
+#include "sched/wait.h"
+
+int
+green__job_set_name(struct green_job *job, const struct green_spawn_options *options)
+{
+    if (options->name == NULL) {
+        return 0;
+    }
+    char *name = green__alloc(GREEN__NAME_SIZE);
+    if (name == NULL) {
+        return -ENOMEM;
+    }
+    size_t length = strnlen(options->name, GREEN__NAME_SIZE - 1);
+    memcpy(name, options->name, length);
+    name[length] = '\0';
+    atomic_init(&job->name, name);
+    return 0;
+}
+
+int
+green_spawn_as(enum green_kind kind, green_entry entry, void *arg,
+               const struct green_spawn_options *options, struct green_job **ret_job)
+{
+    static const struct green_spawn_options defaults = GREEN_SPAWN_OPTIONS;
+    if (options == NULL) {
+        options = &defaults;
+    }
+    struct green_job *job;
+    int err = -EINVAL;
+    switch (kind) {
+    case GREEN_TASK:
+        err = green__task_spawn(entry, arg, options, &job);
+        break;
+    case GREEN_THREAD:
+        err = green__thread_spawn(entry, arg, options, &job);
+        break;
+    case GREEN_PROCESS:
+        err = green__process_spawn(entry, arg, options, &job);
+        break;
+    }
+    if (err != 0) {
+        return err;
+    }
+    if (ret_job != NULL) {
+        *ret_job = job;
+    } else {
+        green_job_put(job);
+    }
+    return 0;
+}
+
+int
+green_spawn(green_entry entry, void *arg, struct green_job **ret_job)
+{
+    return green_spawn_as(GREEN_TASK, entry, arg, NULL, ret_job);
+}
+
+int
+green_job_join(struct green_job *job, intptr_t *ret_value, green_deadline deadline)
+{
+    struct green_job *self = green__self();
+    int err = job == self ? -EDEADLK : green__wait_check(self);
+    if (err != 0) {
+        return err;
+    }
+    if (job->kind == GREEN_PROCESS) {
+        err = green__process_join(job, deadline);
+    } else {
+        green__waitq_lock(&job->end);
+        if (job->ended) {
+            green__waitq_unlock(&job->end);
+        } else {
+            err = green__waitq_wait(&job->end, self, deadline, "the end of a job");
+        }
+    }
+    if (err == 0 && ret_value != NULL) {
+        *ret_value = job->value;
+    }
+    return err;
+}
+
+void
+green_job_cancel(struct green_job *job)
+{
+    if (job == green__running) { /* no lock: this may be a signal handler */
+        green__wait_cancel(job);
+        return;
+    }
+    if (job->kind == GREEN_PROCESS) {
+        green__process_cancel(job);
+        return;
+    }
+    green__waitq_lock(&job->end);
+    if (!job->ended) {
+        green__wait_cancel(job);
+    }
+    green__waitq_unlock(&job->end);
+}
+
+bool
+green_job_alive(struct green_job *job)
+{
+    if (job->kind == GREEN_PROCESS && job != green__running) {
+        return green__process_alive(job);
+    }
+    green__waitq_lock(&job->end);
+    bool alive = !job->ended;
+    green__waitq_unlock(&job->end);
+    return alive;
+}
+
+enum green_kind
+green_job_kind(const struct green_job *job)
+{
+    return (enum green_kind)job->kind;
+}
+
+uint64_t
+green_job_id(const struct green_job *job)
+{
+    return job->id;
+}
+
+struct green_job *
+green_self(void)
+{
+    return green__self();
+}
+
+void
+green_yield(void)
+{
+    struct green_job *self = green__self();
+    if (green__wait_in_kernel(self)) {
+        sched_yield();
+        return;
+    }
+    green__sched_ready(self);
+    green__sched_switch(self->sched, self);
+}
+
+int
+green_sleep(uint64_t ms)
+{
+    struct green_job *self = green__self();
+    int err = green__wait_check(self);
+    if (err != 0) {
+        return err;
+    }
+    if (ms == 0) {
+        green_yield();
+        return 0;
+    }
+    green_deadline until = green_after(ms);
+    bool own = green__wait_limit(self, until) == until;
+    green__wait_begin(self);
+    err = green__wait_park(self, until, "a time to pass");
+    return err == -ETIMEDOUT && own ? 0 : err;
+}

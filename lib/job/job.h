@@ -1,0 +1,43 @@
+/*
+ * What the kinds of jobs share inside lib/job.
+ */
+#ifndef GREEN_JOB_JOB_H
+#define GREEN_JOB_JOB_H
+
+#include "green/job.h"
+#include "sched/worker.h"
+
+/** Give a job the name of its options, if they have one; 0 or -ENOMEM. */
+int green__job_set_name(struct green_job *job, const struct green_spawn_options *options);
+
+/* Each spawns a job of its kind and sets *ret_job to a handle of the caller's, as green_spawn_as().
+ */
+int green__task_spawn(green_entry entry, void *arg, const struct green_spawn_options *options,
+                      struct green_job **ret_job);
+int green__thread_spawn(green_entry entry, void *arg, const struct green_spawn_options *options,
+                        struct green_job **ret_job);
+int green__process_spawn(green_entry entry, void *arg, const struct green_spawn_options *options,
+                         struct green_job **ret_job);
+
+/* What differs for processes, which are looked at from outside. */
+int green__process_join(struct green_job *job, green_deadline deadline);
+bool green__process_alive(struct green_job *job);
+void green__process_cancel(struct green_job *job);
+
+/* ---- the end of a process ---- */
+
+/** Join the job before the process ends; the list keeps a reference. */
+void green__exit_add(struct green_job *job);
+
+/** Its job has ended by itself. */
+void green__exit_remove(struct green_job *job);
+
+/** Join this thread's tasks and all that was added: at exit, and at the end of a process job. */
+void green__exit_run(void);
+
+/** Around a fork. In the child nothing is left to join. */
+void green__exit_fork_prepare(void);
+void green__exit_fork_parent(void);
+void green__exit_fork_child(void);
+
+#endif

@@ -1,0 +1,380 @@
+/*
+ * Processes as jobs.
+ *
+ * The parent keeps a pidfd, which becomes readable when the child ends, and a pipe on which the
+ * child sends the value of its entry. One of those who join waits for the pidfd, the others for
+ * him. A daemon child holds the reading end of its parent's lifeline: when the parent is gone,
+ * however it went, the kernel kills the child.
+ *
+ * Invariant: in the child only the forking worker exists; it is the host of the only thread, and
+ * all that the library held is closed unless it was handed over.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "green/net.h"
+#include "io/held.h"
+#include "job/children.h"
+#include "job/job.h"
+#include "sched/sched.h"
+#include "sched/wait.h"
+
+struct process {
+    struct green_job job;
+    struct green__child *child;
+    pid_t pid;
+    int pidfd;
+    int value_fd;
+    bool watched; /**< One of those who join waits for the pidfd; guarded by the end's lock. */
+    bool value_known;
+};
+
+/** This process' lifeline: children read one end, the other is open as long as we are. */
+static int lifeline[2] = {-1, -1};
+static struct green__lock lifeline_lock;
+
+/** The job that this process is, when it is one. */
+static struct green_job *this_process;
+
+static struct process *
+process_of(const struct green_job *job)
+{
+    return GREEN__CONTAINER(job, struct process, job);
+}
+
+static void
+process_release(struct green_job *job)
+{
+    struct process *process = process_of(job);
+    if (process->pidfd >= 0) {
+        green_close(process->pidfd);
+    }
+    if (process->value_fd >= 0) {
+        green_close(process->value_fd);
+    }
+    if (process->child != NULL) {
+        green__child_forget(process->child);
+    }
+    green__worker_fini(job);
+    green__free(process);
+}
+
+static int
+open_lifeline(void)
+{
+    int err = 0;
+    green__lock(&lifeline_lock);
+    if (lifeline[0] < 0) {
+        if (pipe2(lifeline, O_CLOEXEC) != 0) {
+            err = -errno;
+        } else {
+            green__held_add(lifeline[1]);
+        }
+    }
+    green__unlock(&lifeline_lock);
+    return err;
+}
+
+/* ---- the child ---- */
+
+static void
+on_foreign(pid_t sender)
+{
+    if (this_process != NULL && sender == getppid()) {
+        green__wait_cancel(this_process);
+    }
+}
+
+/** Have the kernel kill us when the last copy of the lifeline's other end is closed. */
+static void
+hold_lifeline(void)
+{
+    /* green__held_close_all() has closed the writing end: only our parent has it now. */
+    int fd = lifeline[0];
+    lifeline[0] = -1;
+    lifeline[1] = -1;
+    fcntl(fd, F_SETOWN, getpid());
+    fcntl(fd, F_SETSIG, SIGKILL);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC);
+    struct pollfd gone = {.fd = fd, .events = POLLIN};
+    if (poll(&gone, 1, 0) != 0) {
+        _exit(1); /* the parent ended before we could ask */
+    }
+}
+
+static void
+close_parents(const struct green_spawn_options *options)
+{
+    green__sched_fork_child();
+    green__exit_fork_child();
+    green__children_fork_child();
+    if (options->keep_all_fds) {
+        if (lifeline[1] >= 0) {
+            green__held_remove(lifeline[1]);
+            close(lifeline[1]);
+        }
+    } else {
+        green__held_close_all(options->keep_fds, options->keep_fd_count);
+    }
+}
+
+_Noreturn static void
+child_main(struct process *process, const struct green_spawn_options *options, int value_fd,
+           const sigset_t *mask)
+{
+    struct green_job *self = &process->job;
+    close_parents(options);
+    if (options->daemon) {
+        hold_lifeline();
+    } else if (lifeline[0] >= 0) {
+        close(lifeline[0]);
+        lifeline[0] = -1;
+        lifeline[1] = -1;
+    }
+    process->pid = getpid();
+    green__worker_attach(self);
+    this_process = self;
+    green__kernel_on_foreign = on_foreign;
+    green__kernel_forked();
+    sigprocmask(SIG_SETMASK, mask, NULL);
+
+    intptr_t value = self->entry(self->arg);
+    green__exit_run();
+    fflush(stdout);
+    fflush(stderr);
+    ssize_t ignored = write(value_fd, &value, sizeof value);
+    (void)ignored; /* nobody may be interested any more */
+    _exit(0);
+}
+
+/* ---- the parent ---- */
+
+/** Fork with all signals blocked, so that none is handled in a half-made child. */
+static pid_t
+fork_child(struct process *process, const struct green_spawn_options *options,
+           const int pipe_fds[2])
+{
+    sigset_t all;
+    sigset_t mask;
+    sigfillset(&all);
+    fflush(stdout); /* else the child would write it once more */
+    fflush(stderr);
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    green__sched_fork_prepare();
+    green__exit_fork_prepare();
+    green__lock(&lifeline_lock);
+    pid_t pid = fork();
+    if (pid == 0) {
+        green__unlock(&lifeline_lock);
+        close(pipe_fds[0]);
+        child_main(process, options, pipe_fds[1], &mask);
+    }
+    int err = errno;
+    green__unlock(&lifeline_lock);
+    green__exit_fork_parent();
+    green__sched_fork_parent();
+    if (pid > 0) {
+        green__held_note_fork();
+        process->pid = pid;
+        process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        green__held_add(process->pidfd);
+        green__child_start(process->child, pid);
+    }
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    return pid > 0 ? pid : -err;
+}
+
+static int
+start(struct process *process, const struct green_spawn_options *options)
+{
+    int pipe_fds[2];
+    if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) != 0) {
+        return -errno;
+    }
+    int probe = (int)syscall(SYS_pidfd_open, getpid(), 0); /* is there a descriptor for it? */
+    if (probe < 0) {
+        int err = -errno;
+        close(pipe_fds[0]);
+        close(pipe_fds[1]);
+        return err;
+    }
+    close(probe);
+    pid_t pid = fork_child(process, options, pipe_fds);
+    close(pipe_fds[1]);
+    if (pid < 0) {
+        close(pipe_fds[0]);
+        return pid;
+    }
+    process->value_fd = green__held_add(pipe_fds[0]);
+    return 0;
+}
+
+static int
+prepare(struct process *process, const struct green_spawn_options *options)
+{
+    int err = green__job_set_name(&process->job, options);
+    if (err == 0 && options->daemon) {
+        err = open_lifeline();
+    }
+    if (err == 0 && (process->child = green__child_reserve()) == NULL) {
+        err = -ENOMEM;
+    }
+    return err;
+}
+
+int
+green__process_spawn(green_entry entry, void *arg, const struct green_spawn_options *options,
+                     struct green_job **ret_job)
+{
+    struct process *process = green__alloc_zeroed(sizeof *process);
+    if (process == NULL) {
+        return -ENOMEM;
+    }
+    struct green_job *job = &process->job;
+    green__worker_init(job, GREEN_PROCESS, entry, arg);
+    job->release = process_release;
+    job->daemon = options->daemon;
+    process->pidfd = -1;
+    process->value_fd = -1;
+    green__kernel_listen();
+    int err = prepare(process, options);
+    if (err == 0) {
+        err = start(process, options);
+    }
+    if (err != 0) {
+        green_job_put(job);
+        return err;
+    }
+    if (!job->daemon) {
+        green__exit_add(job);
+    }
+    *ret_job = job;
+    return 0;
+}
+
+/** The child has ended: take its value and tell those who join. The end's lock is held. */
+static void
+settle(struct process *process)
+{
+    intptr_t value;
+    ssize_t got = read(process->value_fd, &value, sizeof value);
+    process->value_known = got == (ssize_t)sizeof value;
+    process->job.value = process->value_known ? value : 0;
+    process->job.ended = true;
+    while (green__waitq_wake_one(&process->job.end)) {
+    }
+}
+
+/** Whether it has ended, settling it if so. The end's lock is held. */
+static bool
+has_ended(struct process *process)
+{
+    if (!process->job.ended && green__child_ended(process->child)) {
+        settle(process);
+    }
+    return process->job.ended;
+}
+
+/** Wait until the child ends, the deadline passes, or he who waits for the pidfd gives up. */
+static int
+wait_end(struct process *process, green_deadline deadline)
+{
+    struct green__waitq *end = &process->job.end;
+    if (process->watched) {
+        return green__waitq_wait(end, green__self(), deadline, "the end of a process");
+    }
+    process->watched = true;
+    green__waitq_unlock(end);
+    int events = green_wait_fd(process->pidfd, POLLIN, deadline);
+    green__waitq_lock(end);
+    process->watched = false;
+    if (!has_ended(process)) {
+        green__waitq_wake_one(end); /* his turn to watch */
+    }
+    green__waitq_unlock(end);
+    return events < 0 ? events : 0;
+}
+
+int
+green__process_join(struct green_job *job, green_deadline deadline)
+{
+    struct process *process = process_of(job);
+    for (;;) {
+        green__waitq_lock(&job->end);
+        if (has_ended(process)) {
+            green__waitq_unlock(&job->end);
+            green__exit_remove(job);
+            return process->value_known ? 0 : -EOWNERDEAD;
+        }
+        int err = wait_end(process, deadline);
+        if (err != 0) {
+            return err;
+        }
+    }
+}
+
+bool
+green__process_alive(struct green_job *job)
+{
+    green__waitq_lock(&job->end);
+    bool ended = has_ended(process_of(job));
+    green__waitq_unlock(&job->end);
+    return !ended;
+}
+
+static int
+send_signal(struct process *process, int signo)
+{
+    return syscall(SYS_pidfd_send_signal, process->pidfd, signo, NULL, 0) == 0 ? 0 : -errno;
+}
+
+void
+green__process_cancel(struct green_job *job)
+{
+    send_signal(process_of(job), green__kernel_signal());
+}
+
+int
+green_job_terminate(struct green_job *job, int signo)
+{
+    if (job->kind != GREEN_PROCESS) {
+        return -EINVAL;
+    }
+    return send_signal(process_of(job), signo);
+}
+
+int
+green_job_status(struct green_job *job, int *ret_status)
+{
+    if (job->kind != GREEN_PROCESS) {
+        return -EINVAL;
+    }
+    if (green__process_alive(job)) {
+        return -EAGAIN;
+    }
+    const struct green__child *child = process_of(job)->child;
+    if (!child->status_known) {
+        return -ECHILD;
+    }
+    *ret_status = child->status;
+    return 0;
+}
+
+int
+green_job_fd(const struct green_job *job)
+{
+    return job->kind == GREEN_PROCESS ? process_of(job)->pidfd : -EINVAL;
+}
+
+pid_t
+green_job_pid(const struct green_job *job)
+{
+    return job->kind == GREEN_PROCESS ? process_of(job)->pid : getpid();
+}

@@ -1,0 +1,36 @@
+/*
+ * Tasks as jobs. A task is spawned on the calling thread's scheduler and stays there.
+ */
+#include <errno.h>
+
+#include "job/job.h"
+#include "sched/sched.h"
+
+int
+green__task_spawn(green_entry entry, void *arg, const struct green_spawn_options *options,
+                  struct green_job **ret_job)
+{
+    struct green__sched *sched;
+    int err = green__sched_get(&sched);
+    if (err != 0) {
+        return err;
+    }
+    struct green_job *task = green__sched_allocate(sched);
+    if (task == NULL) {
+        return -ENOMEM;
+    }
+    green__worker_init(task, GREEN_TASK, entry, arg);
+    task->daemon = options->daemon;
+    task->save_fpu = options->save_fpu;
+    err = green__job_set_name(task, options);
+    if (err == 0) {
+        size_t size = options->stack_size == 0 ? GREEN__STACK_DEFAULT : options->stack_size;
+        err = size < GREEN__STACK_MIN ? -EINVAL : green__sched_spawn(sched, task, size);
+    }
+    if (err != 0) {
+        green_job_put(task);
+        return err;
+    }
+    *ret_job = green_job_get(task); /* the other reference is its scheduler's */
+    return 0;
+}

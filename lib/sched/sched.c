@@ -1,0 +1,284 @@
+/*
+ * The run queue and the loop.
+ *
+ * A worker that parks hands the processor to the next in the run queue, by one switch; only when
+ * that is empty, or a number of switches have been made, does the thread's own stack get it and
+ * look at the outside world. The thread's own stack is in the run queue like everybody else when
+ * somebody has woken it.
+ *
+ * Invariant: all members but the inbox belong to the thread that made the scheduler. A worker is in
+ * the run queue exactly while its state is GREEN__READY.
+ */
+#include "sched/sched.h"
+
+#include <errno.h>
+#include <fenv.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "sched/wait.h"
+
+/** Switches between two looks at the outside world: keeps the look's price per switch small. */
+#define SWITCHES_PER_TURN 256
+
+/* ---- the run queue ---- */
+
+void
+green__sched_ready(struct green_job *job)
+{
+    struct green__sched *sched = job->sched;
+    job->state = GREEN__READY;
+    job->next = NULL;
+    if (sched->ready_last == NULL) {
+        sched->ready_first = job;
+    } else {
+        sched->ready_last->next = job;
+    }
+    sched->ready_last = job;
+    sched->ready_count++;
+}
+
+/** Take the next worker, NULL when there is none or when it is time to look outside. */
+static struct green_job *
+next_ready(struct green__sched *sched)
+{
+    struct green_job *job = sched->ready_first;
+    if (job == NULL || sched->budget == 0) {
+        return NULL;
+    }
+    sched->budget--;
+    sched->ready_first = job->next;
+    if (sched->ready_first == NULL) {
+        sched->ready_last = NULL;
+    }
+    sched->ready_count--;
+    job->state = GREEN__RUNNING;
+    return job;
+}
+
+/** Free what the task that ended last left behind. Never on that task's stack. */
+static void
+sweep(struct green__sched *sched)
+{
+    struct green_job *task = sched->leftover;
+    if (task != NULL) {
+        sched->leftover = NULL;
+        green__context_drop(&task->context);
+        green__stack_give(sched->stacks, &task->stack);
+        green_job_put(task);
+    }
+}
+
+static void
+switch_to(struct green__sched *sched, struct green_job *from, struct green_job *to)
+{
+    green__running = to;
+    if (from->save_fpu) {
+        fenv_t own;
+        fegetenv(&own);
+        fesetenv(FE_DFL_ENV);
+        green__context_switch(&from->context, &to->context, false);
+        fesetenv(&own);
+    } else {
+        green__context_switch(&from->context, &to->context, false);
+    }
+    sweep(sched);
+}
+
+/* ---- the loop, on the host's stack ---- */
+
+static void
+expire_timers(struct green__sched *sched)
+{
+    if (sched->timers.count == 0) {
+        return;
+    }
+    uint64_t now = green__clock_now();
+    struct green__timer *timer;
+    while ((timer = green__timers_expire(&sched->timers, now)) != NULL) {
+        struct green_job *job = GREEN__CONTAINER(timer, struct green_job, timer);
+        if (job->state != GREEN__PARKED || job->deadline == GREEN_FOREVER) {
+            continue;
+        }
+        if (job->deadline > now) { /* it was set for an earlier wait: only now does it move */
+            green__timers_set(&sched->timers, timer, job->deadline);
+            continue;
+        }
+        job->expired = true;
+        green__sched_ready(job);
+    }
+}
+
+static int
+poll_timeout(struct green__sched *sched)
+{
+    if (sched->ready_first != NULL ||
+        atomic_load_explicit(&sched->host->attention, memory_order_seq_cst) != 0) {
+        return 0;
+    }
+    green_deadline next = green__timers_next(&sched->timers);
+    return next == GREEN_FOREVER ? -1 : green__clock_ms_until(next, green__clock_now());
+}
+
+/** Look at the outside world, and wait for it when nobody is ready. */
+static void
+turn(struct green__sched *sched)
+{
+    sched->budget = SWITCHES_PER_TURN;
+    int timeout_ms = poll_timeout(sched);
+    if (timeout_ms != 0 || sched->poller->watched > 0 || sched->uv_requests > 0 ||
+        sched->uv_touched) {
+        sched->poller->wait(sched->poller, timeout_ms);
+    }
+    green__sched_take_inbox(sched);
+    expire_timers(sched);
+    if (atomic_load_explicit(&sched->host->attention, memory_order_relaxed) != 0) {
+        green__wait_heed(sched->host);
+    }
+}
+
+/** Run others until the host is due. */
+static void
+run(struct green__sched *sched)
+{
+    struct green_job *host = sched->host;
+    for (;;) {
+        struct green_job *job;
+        while ((job = next_ready(sched)) != NULL) {
+            if (job == host) {
+                return;
+            }
+            switch_to(sched, host, job);
+            if (sched->host_due) {
+                sched->host_due = false;
+                return;
+            }
+        }
+        turn(sched);
+    }
+}
+
+void
+green__sched_switch(struct green__sched *sched, struct green_job *self)
+{
+    struct green_job *host = sched->host;
+    if (self == host) {
+        run(sched);
+        return;
+    }
+    struct green_job *next = next_ready(sched);
+    if (next == self) {
+        return;
+    }
+    if (next == NULL) {
+        next = host;
+    } else if (next == host) {
+        sched->host_due = true;
+    }
+    switch_to(sched, self, next);
+}
+
+/* ---- tasks ---- */
+
+/** The first and last frame of every task. */
+static void
+task_main(void *arg)
+{
+    struct green_job *self = arg;
+    struct green__sched *sched = self->sched;
+    sweep(sched);
+    intptr_t value = self->cancelled ? -ECANCELED : self->entry(self->arg);
+    self->state = GREEN__ENDED;
+    green__timers_unset(&sched->timers, &self->timer);
+    green__list_remove(&self->member);
+    if (--sched->task_count == 0 && sched->ending) {
+        green__wait_wake(sched->host);
+    }
+    green__worker_end(self, value);
+    sched->leftover = self;
+    if (self->save_fpu) {
+        fesetenv(FE_DFL_ENV);
+    }
+    struct green_job *next = next_ready(sched);
+    if (next == NULL) {
+        next = sched->host;
+    } else if (next == sched->host) {
+        sched->host_due = true;
+    }
+    green__running = next;
+    green__context_switch(&self->context, &next->context, true);
+}
+
+/** Control blocks that wait to be used again; more than this go back to the allocator. */
+#define FREE_JOBS_MAX 1024
+
+static void
+task_release(struct green_job *task)
+{
+    struct green_job *self = green__running;
+    green__worker_fini(task);
+    if (self == NULL || self->sched == NULL || self->sched->free_job_count >= FREE_JOBS_MAX) {
+        green__free(task);
+        return;
+    }
+    task->next = self->sched->free_jobs;
+    self->sched->free_jobs = task;
+    self->sched->free_job_count++;
+}
+
+struct green_job *
+green__sched_allocate(struct green__sched *sched)
+{
+    struct green_job *task = sched->free_jobs;
+    if (task == NULL) {
+        task = green__alloc_zeroed(sizeof *task);
+    } else {
+        sched->free_jobs = task->next;
+        sched->free_job_count--;
+        *task = (struct green_job){0};
+    }
+    if (task != NULL) {
+        task->release = task_release;
+    }
+    return task;
+}
+
+int
+green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t stack_size)
+{
+    /* One timer a task and one for the host. */
+    int err = green__timers_reserve(&sched->timers, sched->task_count + 2);
+    if (err == 0) {
+        err = green__stack_take(sched->stacks, stack_size, &task->stack);
+    }
+    if (err != 0) {
+        return err;
+    }
+    task->sched = sched;
+    green__context_make(&task->context, task->stack.low, task->stack.size, task_main, task);
+    green__list_append(&sched->tasks, &task->member);
+    sched->task_count++;
+    green__sched_ready(task);
+    return 0;
+}
+
+void
+green__sched_finish(struct green__sched *sched)
+{
+    struct green__list *link = sched->tasks.next;
+    while (link != &sched->tasks) {
+        struct green_job *task = GREEN__CONTAINER(link, struct green_job, member);
+        link = link->next;
+        if (task->daemon) {
+            green__wait_cancel(task);
+        }
+    }
+    sched->ending = true;
+    while (sched->task_count > 0) {
+        green__wait_begin(sched->host);
+        green__wait_settle(sched->host);
+    }
+    sched->ending = false;
+    sweep(sched);
+    green__sched_take_inbox(sched);
+}

@@ -1,0 +1,116 @@
+/*
+ * The scheduler of one thread: its run queue, its libuv loop, its inbox, its tasks.
+ *
+ * A scheduler belongs to the thread that made it, and so do its tasks, for ever. Others reach it
+ * through the inbox alone.
+ */
+#ifndef GREEN_SCHED_SCHED_H
+#define GREEN_SCHED_SCHED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "base/list.h"
+#include "context/stack.h"
+#include "sched/timers.h"
+#include "sched/worker.h"
+
+/**
+ * What waits for the outside world on a scheduler's behalf, libuv's loop included.
+ *
+ * The default one is uv_run() itself; lib/io puts its readiness engine here.
+ */
+struct green__poller {
+    /** Look for events, for at most timeout_ms (-1: without end), and wake those they concern. */
+    void (*wait)(struct green__poller *poller, int timeout_ms);
+    /** The scheduler ends: no task is left. */
+    void (*destroy)(struct green__poller *poller);
+    /** In a forked child: close what the poller holds without touching what is registered there. */
+    void (*abandon)(struct green__poller *poller);
+    /** Descriptors that are watched; 0 lets a scheduler that is busy skip the look. */
+    size_t watched;
+};
+
+struct green__sched {
+    struct green_job *ready_first;
+    struct green_job *ready_last;
+    size_t ready_count;
+    unsigned budget; /**< Switches left before the next look at the outside world. */
+    bool host_due;   /**< The host was taken from the run queue by a task. */
+    bool ending;     /**< The thread waits for its last task. */
+    struct green_job *host;
+    struct green_job
+        *leftover; /**< A task that has ended and whose stack nobody runs on any more. */
+    struct green__timers timers;
+    struct green__poller *poller;
+    struct green__stack_pool *stacks;
+    struct green_job *free_jobs;
+    size_t free_job_count;
+    struct green__list tasks;
+    size_t task_count;
+    size_t uv_requests; /**< Requests of libuv under way: keep the host in the loop. */
+    bool uv_touched;    /**< uv_run() has not seen the newest handles yet. */
+    void *io;           /**< lib/io's. */
+
+    _Atomic(struct green_job *) inbox;
+    atomic_uint holders; /**< Other threads that are about to ring: the scheduler outlives them. */
+    uv_loop_t loop;
+    uv_async_t async;
+    uv_timer_t wait_timer; /**< Bounds uv_run() when that is the poller. */
+    struct green__poller uv_poller;
+    struct green__list registered; /**< Of all schedulers of the process. */
+};
+
+/** The calling thread's scheduler, made on first use; 0 or -ENOMEM, -EMFILE, ... */
+int green__sched_get(struct green__sched **ret_sched);
+
+/** Its libuv loop, about to get a handle or request. */
+uv_loop_t *green__sched_uv(struct green__sched *sched);
+
+/** Let libuv's callbacks run without waiting. */
+void green__sched_uv_run(struct green__sched *sched);
+
+/** The smaller of a poller's timeout and what libuv's own timers allow. */
+int green__sched_uv_timeout(struct green__sched *sched, int timeout_ms);
+
+/** A control block for a task, zeroed; NULL without memory. */
+struct green_job *green__sched_allocate(struct green__sched *sched);
+
+/** Give a task a stack and a place in the run queue; 0, -ENOMEM or -ENOSPC. */
+int green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t stack_size);
+
+/** Put a worker of this thread, new or parked, into the run queue. */
+void green__sched_ready(struct green_job *job);
+
+/** Give up the processor: the worker is parked, or in the run queue, and returns when it is next.
+ */
+void green__sched_switch(struct green__sched *sched, struct green_job *self);
+
+/** Let another thread's worker know that its `attention` has new bits. */
+void green__sched_post(struct green_job *task);
+
+/** Heed what others have left for this thread's tasks, in the order of their coming. */
+void green__sched_take_inbox(struct green__sched *sched);
+
+/** Keep the scheduler that a thread's own worker runs, if any, until it is rung. Any thread. */
+struct green__sched *green__sched_hold(struct green_job *host);
+
+/** Wake a scheduler that is held from its wait, and let go of it. Any thread; async-signal-safe. */
+void green__sched_ring(struct green__sched *sched);
+
+/** Wait until no task is left, daemons having been cancelled. On the host's stack. */
+void green__sched_finish(struct green__sched *sched);
+
+/** Unmake it. No task is left. */
+void green__sched_destroy(struct green__sched *sched);
+
+/** Around a fork: keeps the list of schedulers whole. */
+void green__sched_fork_prepare(void);
+void green__sched_fork_parent(void);
+
+/** In a forked child: all schedulers are the parent's; close their descriptors, forget them. */
+void green__sched_fork_child(void);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * Timeout scopes and shields.
+ *
+ * Invariant: a scope's `effective` is the soonest deadline of it and of all scopes outside it, up
+ * to the nearest shield; so a wait looks at the innermost one alone. Scopes live in their worker's
+ * frames and are touched by that worker alone.
+ */
+#include "green/timeout.h"
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "sched/worker.h"
+
+void
+green_timeout_start(struct green_timeout *timeout, uint64_t ms)
+{
+    struct green_job *self = green__self();
+    timeout->deadline = green_after(ms);
+    timeout->outer = self->scopes;
+    timeout->effective = timeout->deadline;
+    if (timeout->outer != NULL && timeout->outer->effective < timeout->effective) {
+        timeout->effective = timeout->outer->effective;
+    }
+    timeout->fired = false;
+    self->scopes = timeout;
+}
+
+void
+green_timeout_stop(struct green_timeout *timeout)
+{
+    struct green_job *self = green__self();
+    if (self->scopes != timeout) {
+        green__misuse("green_timeout_stop: this is not the innermost scope of its worker");
+    }
+    self->scopes = timeout->outer;
+}
+
+bool
+green_timeout_fired(const struct green_timeout *timeout)
+{
+    return timeout->fired;
+}
+
+void
+green_shield_start(struct green_shield *shield)
+{
+    struct green_job *self = green__self();
+    shield->outer = self->scopes;
+    self->scopes = NULL;
+    self->shields++;
+}
+
+void
+green_shield_stop(struct green_shield *shield)
+{
+    struct green_job *self = green__self();
+    if (self->shields == 0 || self->scopes != NULL) {
+        green__misuse("green_shield_stop: no shield was started, or a timeout scope inside it "
+                      "was not stopped");
+    }
+    self->scopes = shield->outer;
+    self->shields--;
+}
+
+void
+green_shield(void (*cleanup)(void *arg), void *arg)
+{
+    struct green_shield shield;
+    green_shield_start(&shield);
+    cleanup(arg);
+    green_shield_stop(&shield);
+}

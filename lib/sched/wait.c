@@ -1,0 +1,240 @@
+/*
+ * Park and wake, for tasks and for threads' own stacks.
+ *
+ * Invariant: `woken` is written by the worker's own thread alone; other threads leave a bit in
+ * `attention` and see to it that the thread looks. So a wait needs no atomic operation as long as
+ * one thread does it all. A worker that another thread took out of a queue is owed exactly one
+ * wake, and does not return before it has come.
+ */
+#include "sched/wait.h"
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/futex.h"
+#include "sched/sched.h"
+
+bool
+green__wait_in_kernel(const struct green_job *self)
+{
+    const struct green__sched *sched = self->sched;
+    return self->kind != GREEN_TASK &&
+           (sched == NULL || (sched->task_count == 0 && sched->uv_requests == 0));
+}
+
+/** Make a parked worker ready if it has a reason to run. On its own thread. */
+static void
+reconsider(struct green_job *job)
+{
+    if (job->state == GREEN__PARKED && (job->woken || green__wait_check(job) != 0)) {
+        green__sched_ready(job);
+    }
+}
+
+void
+green__wait_heed(struct green_job *job)
+{
+    unsigned bits = atomic_exchange(&job->attention, 0);
+    if (bits & GREEN__WAKE) {
+        job->woken = true;
+    }
+    if (bits & GREEN__CANCEL) {
+        job->cancelled = true;
+    }
+    reconsider(job);
+}
+
+/** Leave a bit for a task of another thread; it takes note through its scheduler's inbox. */
+static void
+call_task(struct green_job *task, unsigned bit)
+{
+    if (atomic_fetch_or(&task->attention, bit) == 0) {
+        green__sched_post(task);
+    }
+}
+
+/**
+ * Leave a bit for another thread's own worker, which sleeps on the word or runs its loop.
+ *
+ * Once a wake is there the worker may go on and end, its scheduler with it: what rings the loop is
+ * held before. A worker that is cancelled does not end meanwhile, but may be making its scheduler.
+ */
+static void
+call_host(struct green_job *host, unsigned bit)
+{
+    struct green__sched *loop = green__sched_hold(host);
+    unsigned before = atomic_fetch_or(&host->attention, bit);
+    if (before & GREEN__ASLEEP) {
+        green__futex_wake(&host->attention, 1);
+    }
+    if (loop == NULL && bit == GREEN__CANCEL) {
+        loop = green__sched_hold(host);
+    }
+    if (loop != NULL) {
+        green__sched_ring(loop);
+    }
+}
+
+/** Whether the worker lives on the calling thread. */
+static bool
+is_local(const struct green_job *job)
+{
+    const struct green_job *self = green__running;
+    if (job == self || self == NULL || self->sched == NULL) {
+        return job == self;
+    }
+    return job->kind == GREEN_TASK ? job->sched == self->sched : job == self->sched->host;
+}
+
+void
+green__wait_wake(struct green_job *job)
+{
+    if (is_local(job)) {
+        job->woken = true;
+        if (job->state == GREEN__PARKED) {
+            green__sched_ready(job);
+        }
+        return;
+    }
+    if (job->kind == GREEN_TASK) {
+        call_task(job, GREEN__WAKE);
+    } else {
+        call_host(job, GREEN__WAKE);
+    }
+}
+
+void
+green__wait_cancel(struct green_job *job)
+{
+    if (job->kind != GREEN_TASK) {
+        call_host(job, GREEN__CANCEL);
+        green__kernel_interrupt(job);
+    } else if (is_local(job)) {
+        job->cancelled = true;
+        reconsider(job);
+    } else {
+        call_task(job, GREEN__CANCEL);
+    }
+}
+
+/** A thread's own stack without tasks: sleep on the word that others leave their bits in. */
+static void
+sleep_in_kernel(struct green_job *self, green_deadline limit)
+{
+    unsigned expected = 0;
+    if (atomic_compare_exchange_strong(&self->attention, &expected, GREEN__ASLEEP)) {
+        green__futex_wait(&self->attention, GREEN__ASLEEP, limit);
+    }
+    green__wait_heed(self);
+    if (limit != GREEN_FOREVER && !self->woken && green__clock_now() >= limit) {
+        self->expired = true;
+    }
+}
+
+/** Hand the processor on until somebody makes the worker ready. */
+static void
+park_in_loop(struct green_job *self, green_deadline limit)
+{
+    struct green__sched *sched = self->sched;
+    if (limit != GREEN_FOREVER && (self->timer.place == 0 || self->timer.when > limit)) {
+        green__timers_set(&sched->timers, &self->timer, limit);
+    }
+    self->deadline = limit;
+    self->state = GREEN__PARKED;
+    green__sched_switch(sched, self);
+}
+
+int
+green__wait_park(struct green_job *self, green_deadline deadline, const char *what)
+{
+    green_deadline limit = green__wait_limit(self, deadline);
+    self->waits_for = what;
+    int err = 0;
+    while (!self->woken) {
+        err = green__wait_check(self);
+        if (err == 0 && (self->expired || limit == GREEN_NOW)) {
+            green__wait_timed_out(self, deadline);
+            err = -ETIMEDOUT;
+        }
+        if (err != 0) {
+            break;
+        }
+        if (green__wait_in_kernel(self)) {
+            sleep_in_kernel(self, limit);
+        } else {
+            park_in_loop(self, limit);
+        }
+        err = 0;
+    }
+    self->waits_for = NULL;
+    return self->woken ? 0 : err;
+}
+
+void
+green__wait_settle(struct green_job *self)
+{
+    unsigned shields = self->shields++;
+    while (!self->woken) {
+        if (green__wait_in_kernel(self)) {
+            sleep_in_kernel(self, GREEN_FOREVER);
+        } else {
+            park_in_loop(self, GREEN_FOREVER);
+        }
+    }
+    self->shields = shields;
+}
+
+void
+green__wait_timed_out(struct green_job *self, green_deadline deadline)
+{
+    struct green_timeout *scope = self->scopes;
+    if (scope == NULL || scope->effective >= deadline) {
+        return;
+    }
+    while (scope->deadline != scope->effective) {
+        scope = scope->outer;
+    }
+    scope->fired = true;
+}
+
+/* ---- queues of waiters ---- */
+
+void
+green__waitq_init(struct green__waitq *queue)
+{
+    atomic_init(&queue->lock.state, 0);
+    green__list_init(&queue->waiters);
+}
+
+int
+green__waitq_wait(struct green__waitq *queue, struct green_job *self, green_deadline deadline,
+                  const char *what)
+{
+    green__wait_begin(self);
+    green__list_append(&queue->waiters, &self->waiter.link);
+    green__waitq_unlock(queue);
+    int err = green__wait_park(self, deadline, what);
+    if (err == 0) {
+        return 0;
+    }
+    green__waitq_lock(queue);
+    bool chosen = green__list_empty(&self->waiter.link);
+    green__list_remove(&self->waiter.link);
+    green__waitq_unlock(queue);
+    if (!chosen) {
+        return err;
+    }
+    /* Somebody chose us at the same moment: what he gave is ours, once his wake has come. */
+    green__wait_settle(self);
+    return 0;
+}
+
+bool
+green__waitq_wake_one(struct green__waitq *queue)
+{
+    struct green__list *link = green__list_shift(&queue->waiters);
+    if (link == NULL) {
+        return false;
+    }
+    green__wait_wake(GREEN__CONTAINER(link, struct green__waiter, link)->job);
+    return true;
+}

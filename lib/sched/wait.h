@@ -1,0 +1,133 @@
+/*
+ * Waiting, all of it: park, wake, deadline, cancel, for tasks and for threads.
+ *
+ * A wait goes: green__wait_begin(), make it known to whoever will wake us, green__wait_park().
+ * Exactly one green__wait_wake() is made for a wait that was made known and not withdrawn. Who
+ * wakes holds the lock under which the waiter was found, so that it cannot have gone away.
+ *
+ * A task is parked and its thread runs others. A thread's own stack runs its tasks meanwhile, or
+ * sleeps in the kernel when it has none; descriptors it waits for by the system call itself,
+ * between green__kernel_enter() and green__kernel_leave().
+ */
+#ifndef GREEN_SCHED_WAIT_H
+#define GREEN_SCHED_WAIT_H
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "sched/worker.h"
+
+/** -ECANCELED when the worker was cancelled and is not shielded, else 0. Every blocking call starts
+ *  with it. */
+static inline int
+green__wait_check(const struct green_job *self)
+{
+    return self->cancelled && self->shields == 0 ? -ECANCELED : 0;
+}
+
+/** Start a wait of the calling worker. */
+static inline void
+green__wait_begin(struct green_job *self)
+{
+    self->woken = false;
+    self->expired = false;
+}
+
+/**
+ * Park the calling worker until it is woken, cancelled, or the deadline or a scope ends.
+ *
+ * After a failure the caller withdraws from whoever would have woken it.
+ *
+ * @param what  What it waits for, in words, in static storage.
+ * @return 0, -ETIMEDOUT or -ECANCELED.
+ */
+int green__wait_park(struct green_job *self, green_deadline deadline, const char *what);
+
+/** Park until the wake that is under way has come, whatever else happens. */
+void green__wait_settle(struct green_job *self);
+
+/** Wake a worker that waits. Any thread, and each wait once. */
+void green__wait_wake(struct green_job *job);
+
+/** Cancel a worker that has not ended (the caller holds the lock of its end, or is itself). */
+void green__wait_cancel(struct green_job *job);
+
+/** Take note of what others wanted of a thread's own worker. */
+void green__wait_heed(struct green_job *host);
+
+/** The deadline that holds for a call: its own or that of the innermost scopes. */
+static inline green_deadline
+green__wait_limit(const struct green_job *self, green_deadline deadline)
+{
+    const struct green_timeout *scope = self->scopes;
+    return scope != NULL && scope->effective < deadline ? scope->effective : deadline;
+}
+
+/** A call with this deadline of its own returns -ETIMEDOUT: mark the scope that did it, if one did.
+ */
+void green__wait_timed_out(struct green_job *self, green_deadline deadline);
+
+/* ---- queues of waiters ---- */
+
+void green__waitq_init(struct green__waitq *queue);
+
+static inline void
+green__waitq_lock(struct green__waitq *queue)
+{
+    green__lock(&queue->lock);
+}
+
+static inline void
+green__waitq_unlock(struct green__waitq *queue)
+{
+    green__unlock(&queue->lock);
+}
+
+/**
+ * Wait in a queue whose lock the caller holds; it is free when the call returns.
+ *
+ * @return 0 when green__waitq_wake_one() chose us; -ETIMEDOUT or -ECANCELED when nobody did and
+ *         nobody will.
+ */
+int green__waitq_wait(struct green__waitq *queue, struct green_job *self, green_deadline deadline,
+                      const char *what);
+
+/** Wake who has waited longest; the caller holds the lock. False when nobody waits. */
+bool green__waitq_wake_one(struct green__waitq *queue);
+
+/* ---- blocking in the kernel ---- */
+
+/** Whether the worker blocks in the kernel: it is a thread's own stack and the thread has no tasks.
+ */
+bool green__wait_in_kernel(const struct green_job *self);
+
+/**
+ * A thread is about to make a system call that may block.
+ *
+ * From here on a cancellation, or the deadline, interrupts the call (EINTR), again and again until
+ * green__kernel_leave(). After an EINTR call this again before the next try.
+ *
+ * @return 0, -ETIMEDOUT, -ECANCELED, or -EAGAIN when the system has no timer left for the deadline.
+ */
+int green__kernel_enter(struct green_job *self, green_deadline deadline);
+void green__kernel_leave(struct green_job *self);
+
+/** Interrupt the thread's system call, if it is in one. Any thread; async-signal-safe. */
+void green__kernel_interrupt(struct green_job *job);
+
+/** The thread's alarm goes with the thread. */
+void green__kernel_detach(struct green_job *job);
+
+/** Have the handler of the reserved signal, before the first thread blocks. */
+void green__kernel_listen(void);
+
+/** In a forked child: the calling thread has no alarm; it was the parent's. */
+void green__kernel_forked(void);
+
+/** The signal that is reserved for interrupting blocked threads. */
+int green__kernel_signal(void);
+
+/** What a cancellation from the parent process does: runs in the handler of the reserved signal. */
+extern void (*green__kernel_on_foreign)(pid_t sender);
+
+#endif

@@ -1,0 +1,203 @@
+/*
+ * Threads that block in system calls, and how such a call is cut short.
+ *
+ * A thread has an alarm: a timer that sends the reserved signal to this thread. The signal has a
+ * handler that does next to nothing; what counts is that the call returns EINTR. A signal that
+ * lands between the last look and the call would be lost, so the timer goes on ticking until the
+ * thread has noticed. A deadline that moves away with every message costs nothing: a timer that is
+ * set for sooner is left alone and looked at when it fires.
+ *
+ * Invariant: while in_kernel is false, a tick unsets the timer. Only the thread itself sets it, its
+ * handler included.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "sched/wait.h"
+
+#define TICK_NS (10 * GREEN__NS_PER_MS)
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+struct green__alarm {
+    timer_t timer;
+    pid_t thread;
+    atomic_bool in_kernel;
+    atomic_bool ticked;
+    atomic_uint_fast64_t due; /**< When the timer fires; 0: it is ticking; GREEN_FOREVER: unset. */
+};
+
+static __thread struct green__alarm *my_alarm __attribute__((tls_model("initial-exec")));
+static pthread_once_t install_once = PTHREAD_ONCE_INIT;
+
+void (*green__kernel_on_foreign)(pid_t sender);
+
+int
+green__kernel_signal(void)
+{
+    return SIGRTMAX - 3;
+}
+
+/** Set the timer for an absolute time, ticking from then on; GREEN_FOREVER unsets it. */
+static void
+set_timer(struct green__alarm *alarm, green_deadline when)
+{
+    struct itimerspec spec = {{0, 0}, {0, 0}};
+    if (when != GREEN_FOREVER) {
+        spec.it_value.tv_sec = (time_t)(when / GREEN__NS_PER_S);
+        spec.it_value.tv_nsec = (long)(when % GREEN__NS_PER_S) + (when == 0);
+        spec.it_interval.tv_nsec = TICK_NS;
+    }
+    atomic_store(&alarm->due, when);
+    timer_settime(alarm->timer, TIMER_ABSTIME, &spec, NULL);
+}
+
+static void
+on_signal(int signo, siginfo_t *info, void *context)
+{
+    (void)signo;
+    (void)context;
+    int saved_errno = errno;
+    struct green__alarm *alarm = my_alarm;
+    if ((info->si_code == SI_USER || info->si_code == SI_QUEUE) && info->si_pid != getpid() &&
+        green__kernel_on_foreign != NULL) {
+        green__kernel_on_foreign(info->si_pid);
+    }
+    if (alarm != NULL) {
+        atomic_store(&alarm->ticked, true);
+        if (!atomic_load(&alarm->in_kernel)) {
+            if (atomic_load(&alarm->due) != GREEN_FOREVER && info->si_code == SI_TIMER) {
+                set_timer(alarm, GREEN_FOREVER);
+            }
+        } else if (info->si_code != SI_TIMER) {
+            set_timer(alarm, 0);
+        }
+    }
+    errno = saved_errno;
+}
+
+static void
+install_handler(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = on_signal;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK; /* no SA_RESTART: the call is to return */
+    sigemptyset(&action.sa_mask);
+    sigaction(green__kernel_signal(), &action, NULL);
+}
+
+void
+green__kernel_listen(void)
+{
+    pthread_once(&install_once, install_handler);
+}
+
+void
+green__kernel_forked(void)
+{
+    my_alarm = NULL;
+}
+
+static struct green__alarm *
+create_alarm(struct green_job *self)
+{
+    green__kernel_listen();
+    struct green__alarm *alarm = green__alloc_zeroed(sizeof *alarm);
+    if (alarm == NULL) {
+        return NULL;
+    }
+    alarm->thread = (pid_t)syscall(SYS_gettid);
+    atomic_init(&alarm->due, GREEN_FOREVER);
+    struct sigevent event;
+    memset(&event, 0, sizeof event);
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = green__kernel_signal();
+    event.sigev_notify_thread_id = alarm->thread;
+    if (timer_create(CLOCK_MONOTONIC, &event, &alarm->timer) != 0) {
+        green__free(alarm);
+        return NULL;
+    }
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, green__kernel_signal());
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    my_alarm = alarm;
+    atomic_store(&self->alarm, alarm);
+    return alarm;
+}
+
+/** The timer has ticked since the last look: see why, and set it for what comes next. */
+static int
+look_again(struct green__alarm *alarm, green_deadline limit)
+{
+    atomic_store(&alarm->ticked, false);
+    if (limit != GREEN_FOREVER && green__clock_now() >= limit) {
+        return -ETIMEDOUT;
+    }
+    set_timer(alarm, limit);
+    return 0;
+}
+
+int
+green__kernel_enter(struct green_job *self, green_deadline deadline)
+{
+    struct green__alarm *alarm = atomic_load_explicit(&self->alarm, memory_order_relaxed);
+    if (alarm == NULL && (alarm = create_alarm(self)) == NULL) {
+        return -EAGAIN;
+    }
+    green_deadline limit = green__wait_limit(self, deadline);
+    atomic_store(&alarm->in_kernel, true);
+    if (atomic_load(&self->attention) != 0) {
+        green__wait_heed(self);
+    }
+    int err = green__wait_check(self);
+    if (err == 0) {
+        if (atomic_load(&alarm->ticked)) {
+            err = look_again(alarm, limit);
+        } else if (limit < atomic_load(&alarm->due)) {
+            set_timer(alarm, limit);
+        }
+    }
+    if (err == -ETIMEDOUT) {
+        green__wait_timed_out(self, deadline);
+    }
+    if (err != 0) {
+        green__kernel_leave(self);
+    }
+    return err;
+}
+
+void
+green__kernel_leave(struct green_job *self)
+{
+    struct green__alarm *alarm = atomic_load_explicit(&self->alarm, memory_order_relaxed);
+    atomic_store_explicit(&alarm->in_kernel, false, memory_order_release);
+}
+
+void
+green__kernel_interrupt(struct green_job *job)
+{
+    struct green__alarm *alarm = atomic_load(&job->alarm);
+    if (alarm != NULL) {
+        syscall(SYS_tgkill, getpid(), alarm->thread, green__kernel_signal());
+    }
+}
+
+void
+green__kernel_detach(struct green_job *job)
+{
+    struct green__alarm *alarm = atomic_load(&job->alarm);
+    if (alarm != NULL) {
+        my_alarm = NULL;
+        timer_delete(alarm->timer);
+    }
+}

@@ -1,0 +1,173 @@
+/*
+ * Workers: their control blocks, and how a thread gets and loses its own.
+ *
+ * Invariant: green__running is the worker whose code the thread executes. A thread that the library
+ * did not start gets a worker on its first call, which goes when the thread ends.
+ */
+#include "sched/worker.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/errors.h"
+#include "sched/sched.h"
+#include "sched/wait.h"
+
+__thread struct green_job *green__running;
+
+static atomic_uint_fast64_t last_id;
+static pthread_key_t adopted_key;
+static pthread_once_t adopted_once = PTHREAD_ONCE_INIT;
+
+void
+green__worker_init(struct green_job *job, enum green_kind kind, green_entry entry, void *arg)
+{
+    job->kind = (uint8_t)kind;
+    job->state = kind == GREEN_TASK ? GREEN__NEW : GREEN__RUNNING;
+    job->entry = entry;
+    job->arg = arg;
+    job->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    job->waiter.job = job;
+    green__list_init(&job->waiter.link);
+    green__list_init(&job->member);
+    green__waitq_init(&job->end);
+    atomic_init(&job->references, 1);
+}
+
+void
+green__worker_fini(struct green_job *job)
+{
+    green__free(atomic_load(&job->name));
+    green__free(atomic_load(&job->alarm));
+}
+
+void
+green__worker_attach(struct green_job *job)
+{
+    green__running = job;
+}
+
+void
+green__worker_detach(struct green_job *job)
+{
+    if (job->sched != NULL) {
+        green__sched_finish(job->sched);
+        green__sched_destroy(job->sched);
+    }
+    green__kernel_detach(job);
+}
+
+const char *
+green__worker_name(const struct green_job *job, char buffer[GREEN__NAME_SIZE])
+{
+    static const char *const kinds[] = {"task-", "thread-", "process-"};
+    const char *name = atomic_load(&job->name);
+    if (name != NULL) {
+        return name;
+    }
+    char digits[24];
+    size_t first = sizeof digits;
+    uint64_t rest = job->id;
+    do {
+        digits[--first] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    size_t length = strlen(kinds[job->kind]);
+    memcpy(buffer, kinds[job->kind], length);
+    memcpy(buffer + length, digits + first, sizeof digits - first);
+    buffer[length + sizeof digits - first] = '\0';
+    return buffer;
+}
+
+const char *
+green_job_name(const struct green_job *job)
+{
+    char buffer[GREEN__NAME_SIZE];
+    const char *name = green__worker_name(job, buffer);
+    if (name != buffer) {
+        return name;
+    }
+    /* Asked for the first time: from now on the text has to stay where it is. */
+    char *made = green__alloc(GREEN__NAME_SIZE);
+    if (made == NULL) {
+        return "?";
+    }
+    strcpy(made, buffer);
+    char *expected = NULL;
+    _Atomic(char *) *place = &((struct green_job *)job)->name;
+    if (!atomic_compare_exchange_strong(place, &expected, made)) {
+        green__free(made);
+        return expected;
+    }
+    return made;
+}
+
+struct green_job *
+green_job_get(struct green_job *job)
+{
+    atomic_fetch_add_explicit(&job->references, 1, memory_order_relaxed);
+    return job;
+}
+
+void
+green_job_put(struct green_job *job)
+{
+    if (job != NULL && atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) == 1) {
+        job->release(job);
+    }
+}
+
+void
+green__worker_end(struct green_job *job, intptr_t value)
+{
+    green__waitq_lock(&job->end);
+    job->value = value;
+    job->ended = true;
+    while (green__waitq_wake_one(&job->end)) {
+    }
+    green__waitq_unlock(&job->end);
+}
+
+/* ---- threads that the library did not start ---- */
+
+static void
+adopted_release(struct green_job *job)
+{
+    green__worker_fini(job);
+    green__free(job);
+}
+
+/** The thread-specific value's destructor: the adopted thread ends. */
+static void
+adopted_end(void *value)
+{
+    struct green_job *job = value;
+    green__running = job;
+    green__worker_detach(job);
+    green__worker_end(job, 0);
+    green__running = NULL;
+    green_job_put(job);
+}
+
+static void
+adopted_make_key(void)
+{
+    if (pthread_key_create(&adopted_key, adopted_end) != 0) {
+        green__misuse("no thread-specific key is left for the library");
+    }
+}
+
+struct green_job *
+green__worker_adopt(void)
+{
+    pthread_once(&adopted_once, adopted_make_key);
+    struct green_job *job = green__alloc_zeroed(sizeof *job);
+    if (job == NULL || pthread_setspecific(adopted_key, job) != 0) {
+        green__misuse("out of memory for the first call on a thread");
+    }
+    green__worker_init(job, GREEN_THREAD, NULL, NULL);
+    job->release = adopted_release;
+    green__worker_attach(job);
+    return job;
+}

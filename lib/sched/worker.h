@@ -1,0 +1,128 @@
+/*
+ * A worker: what runs, parks and is woken. Every handle of the public interface is one of these.
+ *
+ * A task has its own stack and lives on the scheduler of one thread. A thread's own stack is a
+ * worker too (the "host" of that thread's scheduler, if it has one). A process job is a handle in
+ * the parent and the host of the only thread in the child.
+ *
+ * The members up to `attention` belong to the thread that the worker lives on. The control block is
+ * never on the worker's own stack: a parked stack holds nothing that others touch.
+ */
+#ifndef GREEN_SCHED_WORKER_H
+#define GREEN_SCHED_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/lock.h"
+#include "context/context.h"
+#include "context/stack.h"
+#include "green/job.h"
+#include "green/timeout.h"
+#include "sched/timers.h"
+
+struct green__sched;
+struct green__alarm;
+
+/** Room for a name and its terminator. */
+#define GREEN__NAME_SIZE 32
+
+enum green__state {
+    GREEN__NEW,     /**< A task that has never run. */
+    GREEN__READY,   /**< In its scheduler's run queue. */
+    GREEN__RUNNING, /**< On the processor, or blocked in the kernel. */
+    GREEN__PARKED,  /**< Waits to be woken. */
+    GREEN__ENDED,
+};
+
+/** Bits of `attention`: what other threads and signal handlers want of a worker. */
+enum {
+    GREEN__WAKE = 1,
+    GREEN__CANCEL = 2,
+    GREEN__ASLEEP = 4, /**< It sleeps on the word itself and wants a futex wake. */
+};
+
+/** Who waits in a queue of waiters. */
+struct green__waiter {
+    struct green__list link;
+    struct green_job *job;
+};
+
+/** Those who wait for the same thing, in the order of their coming, and the lock of that thing. */
+struct green__waitq {
+    struct green__lock lock;
+    struct green__list waiters;
+};
+
+struct green_job {
+    struct green__context context;
+    struct green_job *next;     /**< In the run queue, or in the cache of free control blocks. */
+    struct green__sched *sched; /**< NULL for a thread that never had a task. */
+    struct green__timer timer;  /**< May be set for sooner than the deadline: looked at lazily. */
+    green_deadline deadline;    /**< Of the wait that it is parked in. */
+    struct green_timeout *scopes;
+    struct green__waiter waiter;
+    const char *waits_for; /**< In words, for people; NULL while it runs. */
+    unsigned shields;
+    uint8_t kind;  /**< enum green_kind */
+    uint8_t state; /**< enum green__state */
+    bool woken;    /**< The wait's cause has come. */
+    bool expired;  /**< The wait's deadline has passed. */
+    bool cancelled;
+    bool daemon;
+    bool save_fpu;
+
+    atomic_uint attention; /**< Any thread. */
+    _Atomic(struct green__sched *)
+        doorbell; /**< Any thread: the loop that a thread's own stack runs. */
+    struct green_job *inbox_next;
+    atomic_uint references;  /**< Any thread. */
+    struct green__waitq end; /**< Any thread: those who join; its lock guards `ended`. */
+    bool ended;
+
+    green_entry entry;
+    void *arg;
+    intptr_t value;
+    struct green__stack stack;
+    struct green__list member; /**< A task: of its scheduler's; else of those joined at exit. */
+    uint64_t id;
+    _Atomic(char *) name;                   /**< Allocated; NULL until given or asked for. */
+    _Atomic(struct green__alarm *) alarm;   /**< Of a thread that has blocked in the kernel. */
+    void (*release)(struct green_job *job); /**< Frees what holds the control block. */
+};
+
+/** The worker that runs on this thread; NULL on a thread that the library has not met. */
+extern __thread struct green_job *green__running __attribute__((tls_model("initial-exec")));
+
+/** Make a worker of a thread that the library has not met, and return it. */
+struct green_job *green__worker_adopt(void);
+
+static inline struct green_job *
+green__self(void)
+{
+    struct green_job *self = green__running;
+    return self != NULL ? self : green__worker_adopt();
+}
+
+/** Set the members of a zeroed control block that are not zero at first; one reference. */
+void green__worker_init(struct green_job *job, enum green_kind kind, green_entry entry, void *arg);
+
+/** Let go of what green__worker_init() and the worker's life added, its memory aside. */
+void green__worker_fini(struct green_job *job);
+
+/** Make the worker the calling thread's own. */
+void green__worker_attach(struct green_job *job);
+
+/** The calling thread ends: its tasks are joined, its scheduler and its alarm go. */
+void green__worker_detach(struct green_job *job);
+
+/** The worker's name, or the one it goes by for want of one, put into `buffer`. Async-signal-safe.
+ */
+const char *green__worker_name(const struct green_job *job, char buffer[GREEN__NAME_SIZE]);
+
+/** Announce the end: `value` is there, those who join are woken. */
+void green__worker_end(struct green_job *job, intptr_t value);
+
+#endif
