@@ -21,9 +21,15 @@ register_at_exit(void)
 }
 
 void
-green__exit_add(struct green_job *job)
+green__exit_watch(void)
 {
     pthread_once(&once, register_at_exit);
+}
+
+void
+green__exit_add(struct green_job *job)
+{
+    green__exit_watch();
     green_job_get(job);
     green__lock(&lock);
     green__list_append(&pending, &job->member);

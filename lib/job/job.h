@@ -26,6 +26,9 @@ void green__process_cancel(struct green_job *job);
 
 /* ---- the end of a process ---- */
 
+/** See to it that green__exit_run() is called at exit. */
+void green__exit_watch(void);
+
 /** Join the job before the process ends; the list keeps a reference. */
 void green__exit_add(struct green_job *job);
 

@@ -11,6 +11,7 @@ green__task_spawn(green_entry entry, void *arg, const struct green_spawn_options
                   struct green_job **ret_job)
 {
     struct green__sched *sched;
+    green__exit_watch();
     int err = green__sched_get(&sched);
     if (err != 0) {
         return err;

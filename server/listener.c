@@ -1,0 +1,249 @@
+/*
+ * The sockets that echod listens on.
+ *
+ * Invariant: fds[i] is bound to addresses[i], for i < count. Workers inherit them; the process that
+ * opened them removes the UNIX socket's file.
+ */
+#include "listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EXIT_SYSTEM = 1, EXIT_USAGE = 2 };
+
+static int
+add(struct listeners *listeners, const struct green_address *address, const struct options *options)
+{
+    if (listeners->count == LISTENERS_MAX) {
+        return -E2BIG;
+    }
+    int fd = green_listen(address, (int)options->backlog);
+    if (fd < 0) {
+        return fd;
+    }
+    struct green_address *bound = &listeners->addresses[listeners->count];
+    *bound = *address;
+    bound->length = sizeof bound->storage;
+    getsockname(fd, (struct sockaddr *)&bound->storage, &bound->length);
+    listeners->fds[listeners->count++] = fd;
+    return 0;
+}
+
+/* ---- TCP ---- */
+
+static void
+complain_tcp(const struct green_address *address, int err)
+{
+    char text[GREEN_ADDRESS_TEXT];
+    green_address_format(address, text, sizeof text);
+    switch (-err) {
+    case EADDRINUSE:
+        log_write(LOG_ERROR,
+                  "--port: %s is in use by another program; choose another port, or 0 "
+                  "for any free one",
+                  text);
+        break;
+    case EADDRNOTAVAIL:
+        log_write(LOG_ERROR, "--host: %s is not an address of this machine", text);
+        break;
+    case EACCES:
+        log_write(LOG_ERROR, "--port: %s needs privileges; choose a port above 1023", text);
+        break;
+    default:
+        log_write(LOG_ERROR, "cannot listen on %s: %s", text, green_strerror(err));
+    }
+}
+
+static void
+set_port(struct green_address *address, uint16_t port)
+{
+    if (address->storage.ss_family == AF_INET6) {
+        ((struct sockaddr_in6 *)&address->storage)->sin6_port = htons(port);
+    } else {
+        ((struct sockaddr_in *)&address->storage)->sin_port = htons(port);
+    }
+}
+
+static uint16_t
+get_port(const struct green_address *address)
+{
+    return address->storage.ss_family == AF_INET6
+               ? ntohs(((const struct sockaddr_in6 *)&address->storage)->sin6_port)
+               : ntohs(((const struct sockaddr_in *)&address->storage)->sin_port);
+}
+
+/** Listen on every address of a host; with port 0 all get the one that the first was given. */
+static int
+open_host(struct listeners *listeners, const struct options *options, const char *host)
+{
+    struct addrinfo hints;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_PASSIVE;
+    struct addrinfo *list;
+    int err = green_resolve(host, NULL, &hints, &list);
+    if (err != 0) {
+        log_write(LOG_ERROR,
+                  "--host %s: this name does not resolve (%s); a host is an address such "
+                  "as 127.0.0.1 or ::1, or a name of this machine",
+                  host, err == -ENOENT ? "no such host" : green_strerror(err));
+        return EXIT_SYSTEM;
+    }
+    for (const struct addrinfo *entry = list; entry != NULL && err == 0; entry = entry->ai_next) {
+        struct green_address address = {.length = entry->ai_addrlen};
+        memcpy(&address.storage, entry->ai_addr, entry->ai_addrlen);
+        uint16_t port = (uint16_t)options->port;
+        if (port == 0 && listeners->count > 0) {
+            port = get_port(&listeners->addresses[0]);
+        }
+        set_port(&address, port);
+        err = add(listeners, &address, options);
+        if (err != 0) {
+            complain_tcp(&address, err);
+        }
+    }
+    freeaddrinfo(list);
+    return err == 0 ? 0 : EXIT_SYSTEM;
+}
+
+/* ---- UNIX ---- */
+
+/** A socket file that nobody listens on any more is removed; 0 when the path is free. */
+static int
+clear_stale(const char *path, const struct green_address *address)
+{
+    struct stat status;
+    if (path[0] == '@' || lstat(path, &status) != 0) {
+        return 0;
+    }
+    if (!S_ISSOCK(status.st_mode)) {
+        log_write(LOG_ERROR,
+                  "--unix %s: there is a file of another sort; choose a path that is free", path);
+        return EXIT_SYSTEM;
+    }
+    int fd = green_connect_address(address);
+    if (fd != -ECONNREFUSED) {
+        if (fd >= 0) {
+            green_close(fd);
+        }
+        log_write(LOG_ERROR,
+                  "--unix %s: another program listens there; end it or choose another path", path);
+        return EXIT_SYSTEM;
+    }
+    if (unlink(path) != 0 && errno != ENOENT) {
+        log_write(LOG_ERROR, "--unix %s: a stale socket cannot be removed: %s", path,
+                  strerror(errno));
+        return EXIT_SYSTEM;
+    }
+    return 0;
+}
+
+static int
+open_unix(struct listeners *listeners, const struct options *options)
+{
+    const char *path = options->unix_path;
+    struct green_address address;
+    int err = green_address_unix(path, &address);
+    if (err != 0) {
+        log_write(LOG_ERROR, "--unix %s: a path has 1 to 107 bytes", path);
+        return EXIT_USAGE;
+    }
+    int code = clear_stale(path, &address);
+    if (code != 0) {
+        return code;
+    }
+    err = add(listeners, &address, options);
+    if (err != 0) {
+        log_write(LOG_ERROR, "--unix %s: cannot listen there: %s", path, green_strerror(err));
+        return EXIT_SYSTEM;
+    }
+    listeners->unix_path = path[0] == '@' ? NULL : path;
+    return 0;
+}
+
+/* ---- all ---- */
+
+int
+listeners_open(struct listeners *listeners, const struct options *options)
+{
+    memset(listeners, 0, sizeof *listeners);
+    int code = 0;
+    for (size_t i = 0; i < options->host_count && code == 0; i++) {
+        code = open_host(listeners, options, options->hosts[i]);
+    }
+    if (code == 0 && options->unix_path != NULL) {
+        code = open_unix(listeners, options);
+    }
+    if (code != 0) {
+        listeners_close(listeners);
+    }
+    return code;
+}
+
+void
+listeners_announce(const struct listeners *listeners, const char *mode, uint64_t workers)
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        char text[GREEN_ADDRESS_TEXT];
+        log_notice("listening on %s (mode %s, %ju worker%s, pid %d)",
+                   green_address_format(&listeners->addresses[i], text, sizeof text), mode,
+                   (uintmax_t)workers, workers == 1 ? "" : "s", (int)getpid());
+    }
+}
+
+int
+listeners_accept_queued(int fd)
+{
+    struct green_timeout now;
+    green_timeout_start(&now, 0);
+    int connection = green_accept(fd, NULL);
+    green_timeout_stop(&now);
+    return connection;
+}
+
+int
+listeners_accept(const struct listeners *listeners)
+{
+    if (listeners->count == 1) {
+        return green_accept(listeners->fds[0], NULL);
+    }
+    for (;;) {
+        struct pollfd ready[LISTENERS_MAX];
+        for (size_t i = 0; i < listeners->count; i++) {
+            ready[i] = (struct pollfd){.fd = listeners->fds[i], .events = POLLIN};
+        }
+        int count = green_poll(ready, listeners->count, GREEN_FOREVER);
+        if (count < 0) {
+            return count;
+        }
+        for (size_t i = 0; i < listeners->count; i++) {
+            int connection =
+                ready[i].revents == 0 ? -ETIMEDOUT : listeners_accept_queued(listeners->fds[i]);
+            if (connection != -ETIMEDOUT) { /* another worker may have been faster */
+                return connection;
+            }
+        }
+    }
+}
+
+void
+listeners_close(struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        green_close(listeners->fds[i]);
+    }
+    listeners->count = 0;
+}
+
+void
+listeners_remove_files(const struct listeners *listeners)
+{
+    if (listeners->unix_path != NULL) {
+        unlink(listeners->unix_path);
+    }
+}

@@ -1,0 +1,46 @@
+/*
+ * The sockets that echod listens on: opened once, before there is any worker.
+ */
+#ifndef SERVER_LISTENER_H
+#define SERVER_LISTENER_H
+
+#include <green.h>
+
+#include "options.h"
+
+#define LISTENERS_MAX 64
+
+struct listeners {
+    int fds[LISTENERS_MAX];
+    struct green_address addresses[LISTENERS_MAX]; /**< As bound: with the port that it got. */
+    size_t count;
+    const char *unix_path; /**< To be removed in the end; NULL when there is none. */
+};
+
+/**
+ * Open what the options ask for.
+ *
+ * @return 0, or the exit code, one line having said what went wrong.
+ */
+int listeners_open(struct listeners *listeners, const struct options *options);
+
+/** Write the line for each that says that it can be connected to. */
+void listeners_announce(const struct listeners *listeners, const char *mode, uint64_t workers);
+
+/**
+ * Accept from any of them: waits as green_accept().
+ *
+ * @return as green_accept().
+ */
+int listeners_accept(const struct listeners *listeners);
+
+/** Accept what has come already; -ETIMEDOUT when nothing has. */
+int listeners_accept_queued(int fd);
+
+/** Close them in this process. */
+void listeners_close(struct listeners *listeners);
+
+/** Remove what they left in the file system. */
+void listeners_remove_files(const struct listeners *listeners);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Mode green: a task for every connection.
+ *
+ * With one worker the main process serves by itself; with several, each is a process with a
+ * scheduler of its own, and all of them accept from the same listeners.
+ */
+#include <unistd.h>
+
+#include "mode.h"
+#include "signals.h"
+#include "stream.h"
+#include "supervisor.h"
+
+static int
+work_green(struct server *server, struct board *board, struct place *place)
+{
+    (void)board;
+    close(server->signal_fd);
+    server->signal_fd = signals_open();
+    atomic_store(&place->activity, ACTIVITY_BUSY);
+    unsigned share = (unsigned)(server->options.max_connections / server->options.workers);
+    struct ending_report ending = stream_run(server, GREEN_TASK, share);
+    atomic_store(&place->cut, ending.cut);
+    return ending.cut == 0 ? 0 : 1;
+}
+
+static int
+run_green(struct server *server)
+{
+    const struct options *options = &server->options;
+    if (options->workers > 1) {
+        unsigned workers = (unsigned)options->workers;
+        return supervise(server, work_green, workers, workers);
+    }
+    listeners_announce(&server->listeners, "green", 1);
+    return report_ending(stream_run(server, GREEN_TASK, (unsigned)options->max_connections),
+                         options->drain_timeout_ms);
+}
+
+const struct mode mode_green = {
+    .name = "green",
+    .summary = "a task for every connection, all of them in one thread a worker",
+    .default_workers = 1,
+    .most_workers = 1024,
+    .run = run_green,
+};

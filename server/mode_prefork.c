@@ -1,0 +1,110 @@
+/*
+ * Mode prefork: a pool of processes, each of which serves one connection at a time, blocking.
+ *
+ * The pool grows when nobody is idle. A worker that has had nothing to do for a while leaves, as
+ * long as enough stay: nobody has to be told to.
+ */
+#include <errno.h>
+
+#include "mode.h"
+#include "serve.h"
+#include "signals.h"
+#include "supervisor.h"
+
+/** How long a worker beyond the least number waits for a connection before it leaves. */
+#define IDLE_MS 10000
+
+static void
+serve_one(struct server *server, int fd, bool draining)
+{
+    atomic_store(server->connections, 1);
+    enum ending ending = serve(fd, &server->options, draining);
+    atomic_store(server->connections, 0);
+    if (ending == ENDING_DRAINED) {
+        serve_linger(fd);
+    }
+    green_close(fd);
+}
+
+/** Accept the next connection; -ETIMEDOUT after a while without. */
+static int
+accept_next(const struct server *server)
+{
+    struct green_timeout timeout;
+    green_timeout_start(&timeout, IDLE_MS);
+    int fd = listeners_accept(&server->listeners);
+    green_timeout_stop(&timeout);
+    return fd;
+}
+
+/** Serve until the worker is cancelled (false) or may leave for want of work (true). */
+static bool
+serve_connections(struct server *server, struct board *board, struct place *place)
+{
+    unsigned pause_ms = 0;
+    for (;;) {
+        atomic_store(&place->activity, ACTIVITY_IDLE);
+        int fd = accept_next(server);
+        if (fd == -ECANCELED) {
+            return false;
+        }
+        if (fd == -ETIMEDOUT) {
+            if (supervisor_may_retire(board, place)) {
+                return true;
+            }
+            continue;
+        }
+        if (fd < 0) {
+            if (pause_ms == 0) {
+                log_write(LOG_WARNING, "cannot accept for now: %s", green_strerror(fd));
+            }
+            green_accept_pause(&pause_ms);
+            continue;
+        }
+        pause_ms = 0;
+        supervisor_note_busy(board, place);
+        serve_one(server, fd, false);
+    }
+}
+
+static void
+serve_rest(struct server *server)
+{
+    struct green_shield shield;
+    green_shield_start(&shield);
+    for (size_t i = 0; i < server->listeners.count; i++) {
+        int fd;
+        while ((fd = listeners_accept_queued(server->listeners.fds[i])) >= 0) {
+            serve_one(server, fd, true);
+        }
+    }
+    green_shield_stop(&shield);
+}
+
+static int
+work_prefork(struct server *server, struct board *board, struct place *place)
+{
+    signals_for_blocking_worker(server->signal_fd);
+    if (!serve_connections(server, board, place)) {
+        serve_rest(server);
+    }
+    return 0;
+}
+
+static int
+run_prefork(struct server *server)
+{
+    const struct options *options = &server->options;
+    uint64_t most = options->max_workers < options->max_connections ? options->max_workers
+                                                                    : options->max_connections;
+    uint64_t least = options->workers < most ? options->workers : most;
+    return supervise(server, work_prefork, (unsigned)least, (unsigned)most);
+}
+
+const struct mode mode_prefork = {
+    .name = "prefork",
+    .summary = "a process for every connection, from a pool of --workers to --max-workers",
+    .default_workers = 8,
+    .most_workers = 32768,
+    .run = run_prefork,
+};

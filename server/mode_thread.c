@@ -1,0 +1,23 @@
+/*
+ * Mode thread: a thread for every connection, all in the main process.
+ */
+#include "mode.h"
+#include "stream.h"
+
+static int
+run_thread(struct server *server)
+{
+    listeners_announce(&server->listeners, "thread", 1);
+    const struct options *options = &server->options;
+    return report_ending(stream_run(server, GREEN_THREAD, (unsigned)options->max_connections),
+                         options->drain_timeout_ms);
+}
+
+const struct mode mode_thread = {
+    .name = "thread",
+    .summary = "a thread for every connection",
+    .default_workers = 1,
+    .most_workers = 1,
+    .default_connections = 4096,
+    .run = run_thread,
+};

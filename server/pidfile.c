@@ -1,0 +1,41 @@
+/*
+ * The file with the process id, for those who send signals to it.
+ */
+#include "pidfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+int
+pidfile_write(const char *path)
+{
+    if (path == NULL) {
+        return 0;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    char text[32];
+    int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    if (fd < 0 || write(fd, text, (size_t)length) != length) {
+        log_write(LOG_ERROR, "--pidfile %s: cannot write it: %s; choose a file that can be written",
+                  path, strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return 1;
+    }
+    close(fd);
+    return 0;
+}
+
+void
+pidfile_remove(const char *path)
+{
+    if (path != NULL) {
+        unlink(path);
+    }
+}

@@ -1,0 +1,22 @@
+/*
+ * A running echod: what all modes share.
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "listener.h"
+#include "mode.h"
+#include "options.h"
+
+struct server {
+    struct options options;
+    struct listeners listeners;
+    int signal_fd; /**< A signalfd for all that signals_block() blocked. */
+    /** Connections that are served now: shared with the supervisor when there is one. */
+    atomic_uint *connections;
+};
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * The services: what is answered to what is received.
+ */
+#ifndef SERVER_SERVICE_H
+#define SERVER_SERVICE_H
+
+#include <green.h>
+
+#include "options.h"
+#include "upper.h"
+
+/** One connection's conversation. */
+struct exchange {
+    int fd;
+    const struct options *options;
+    struct upper upper;
+};
+
+struct service {
+    const char *name;
+    const char *summary; /**< For --help. */
+    /** Answer a chunk and give its view back, whatever the result; 0 or a negative errno. */
+    int (*answer)(struct exchange *exchange, struct green_view *chunk);
+    /** Answer what was held back, since nothing more will come; 0 or a negative errno. */
+    int (*finish)(struct exchange *exchange);
+};
+
+/** All services, ended by NULL; the default first. */
+extern const struct service *const services[];
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * echod's signals. Only one process at a time reads the descriptor that it opened.
+ */
+#include "signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <green.h>
+
+#include "log.h"
+
+static const int watched[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
+
+#define WATCHED_COUNT (sizeof watched / sizeof *watched)
+
+int
+signals_open(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < WATCHED_COUNT; i++) {
+        sigaddset(&set, watched[i]);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+enum order
+signals_read(int signal_fd)
+{
+    struct signalfd_siginfo info;
+    if (read(signal_fd, &info, sizeof info) != sizeof info) {
+        return ORDER_NONE;
+    }
+    switch (info.ssi_signo) {
+    case SIGTERM:
+        return ORDER_DRAIN;
+    case SIGINT:
+        return ORDER_END;
+    case SIGQUIT:
+        return ORDER_DUMP;
+    default:
+        log_write(LOG_INFO, "SIG%s: nothing to do", sigabbrev_np((int)info.ssi_signo));
+        return ORDER_NONE;
+    }
+}
+
+static void
+on_term(int signo)
+{
+    (void)signo;
+    int saved_errno = errno;
+    green_job_cancel(green_self());
+    errno = saved_errno;
+}
+
+void
+signals_for_blocking_worker(int signal_fd)
+{
+    struct sigaction action;
+    sigset_t set;
+    close(signal_fd);
+    memset(&action, 0, sizeof action);
+    sigemptyset(&action.sa_mask);
+    sigemptyset(&set);
+    for (size_t i = 0; i < WATCHED_COUNT; i++) {
+        action.sa_handler = watched[i] == SIGTERM ? on_term : SIG_IGN;
+        sigaction(watched[i], &action, NULL);
+        sigaddset(&set, watched[i]);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}

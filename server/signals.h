@@ -1,0 +1,27 @@
+/*
+ * echod's signals: blocked everywhere and read from a descriptor, so that they come as events.
+ */
+#ifndef SERVER_SIGNALS_H
+#define SERVER_SIGNALS_H
+
+/** What a signal asks for. */
+enum order {
+    ORDER_NONE,  /**< Nothing to do, or it is done. */
+    ORDER_DRAIN, /**< Serve to the end, then go. */
+    ORDER_END,   /**< Go now. */
+    ORDER_DUMP,  /**< Say how things are. */
+};
+
+/** Block them in the calling thread and all that it spawns; ignore SIGPIPE. Returns a signalfd. */
+int signals_open(void);
+
+/** Read one signal that has come and say what it asks for. */
+enum order signals_read(int signal_fd);
+
+/**
+ * In a worker process that blocks in its calls: a signalfd would not be read. SIGTERM cancels the
+ * calling worker instead, which starts its drain; what concerns echod as a whole is ignored.
+ */
+void signals_for_blocking_worker(int signal_fd);
+
+#endif

@@ -1,0 +1,382 @@
+/*
+ * Keeping workers.
+ *
+ * The supervisor waits for signals, for workers that are hungry, and for the ends of workers, all
+ * of which are descriptors. What it must know of a living worker is on the shared board.
+ *
+ * Invariant: jobs[i] is the process that works at places[i], NULL when none does; `alive` counts
+ * them.
+ */
+#include "supervisor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "report.h"
+#include "signals.h"
+
+/** A worker that lives for less has crashed at its start. */
+#define CRASH_MS 1000
+
+/** So many such crashes in a row are repaired at once; from then on we wait longer and longer. */
+#define QUICK_REPAIRS       5
+#define REPAIR_PAUSE_MS     100
+#define REPAIR_PAUSE_MAX_MS 10000
+
+struct supervisor {
+    struct server *server;
+    work_function work;
+    struct board *board;
+    struct green_job **jobs;
+    uint64_t *started_ns;
+    struct pollfd *ready;
+    unsigned crashes; /* at their start, in a row */
+    green_deadline repair_at;
+    bool draining;
+    green_deadline drain_until;
+    unsigned cut;
+};
+
+/* ---- on the board ---- */
+
+static bool
+somebody_idle(struct board *board)
+{
+    for (unsigned i = 0; i < board->most; i++) {
+        int activity = atomic_load(&board->places[i].activity);
+        if (activity == ACTIVITY_IDLE || activity == ACTIVITY_STARTING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+supervisor_note_busy(struct board *board, struct place *place)
+{
+    atomic_store(&place->activity, ACTIVITY_BUSY);
+    if (!somebody_idle(board) && atomic_load(&board->alive) < board->most) {
+        uint64_t one = 1;
+        ssize_t ignored = write(board->hungry_fd, &one, sizeof one);
+        (void)ignored;
+    }
+}
+
+bool
+supervisor_may_retire(struct board *board, struct place *place)
+{
+    /* Counted as leaving before it is marked: at worst one too few leave. */
+    unsigned leaving = atomic_load(&board->leaving);
+    while (atomic_load(&board->alive) > board->least + leaving) {
+        if (atomic_compare_exchange_weak(&board->leaving, &leaving, leaving + 1)) {
+            atomic_store(&place->activity, ACTIVITY_NONE);
+            return true;
+        }
+    }
+    return false;
+}
+
+static unsigned
+connections(const struct supervisor *self)
+{
+    unsigned sum = 0;
+    for (unsigned i = 0; i < self->board->most; i++) {
+        sum += atomic_load(&self->board->places[i].connections);
+    }
+    return sum;
+}
+
+/* ---- workers ---- */
+
+struct start {
+    struct supervisor *supervisor;
+    struct place *place;
+};
+
+static intptr_t
+worker_main(void *arg)
+{
+    const struct start *start = arg;
+    struct supervisor *self = start->supervisor;
+    self->server->connections = &start->place->connections;
+    /* Not by return: what was cut off is not waited for. */
+    _exit(self->work(self->server, self->board, start->place));
+}
+
+static int
+start_worker(struct supervisor *self)
+{
+    unsigned i = 0;
+    while (i < self->board->most && self->jobs[i] != NULL) {
+        i++;
+    }
+    if (i == self->board->most) {
+        return -EAGAIN; /* somebody is on his way out */
+    }
+    struct place *place = &self->board->places[i];
+    struct start start = {self, place}; /* the child has its own copy */
+    struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
+    options.name = "worker";
+    options.daemon = true;
+    options.keep_fds = self->server->listeners.fds;
+    options.keep_fd_count = self->server->listeners.count;
+    atomic_store(&place->activity, ACTIVITY_STARTING);
+    atomic_store(&place->connections, 0);
+    atomic_store(&place->cut, 0);
+    int err = green_spawn_as(GREEN_PROCESS, worker_main, &start, &options, &self->jobs[i]);
+    if (err != 0) {
+        atomic_store(&place->activity, ACTIVITY_NONE);
+        return err;
+    }
+    atomic_fetch_add(&self->board->alive, 1);
+    self->started_ns[i] = green_after(0);
+    return 0;
+}
+
+static void
+pause_repairs(struct supervisor *self)
+{
+    unsigned doublings = self->crashes - QUICK_REPAIRS;
+    uint64_t pause_ms = doublings > 6 ? REPAIR_PAUSE_MAX_MS : REPAIR_PAUSE_MS << doublings;
+    self->repair_at = green_after(pause_ms);
+    log_write(LOG_ERROR, "workers keep dying at their start; the next one in %ju ms",
+              (uintmax_t)pause_ms);
+}
+
+/** Workers that are not on their way out. */
+static unsigned
+staying(const struct board *board)
+{
+    unsigned alive = atomic_load(&board->alive);
+    unsigned leaving = atomic_load(&board->leaving);
+    return alive > leaving ? alive - leaving : 0;
+}
+
+/** Bring the number of workers to what it should be. */
+static void
+repair(struct supervisor *self)
+{
+    struct board *board = self->board;
+    if (self->draining || green_after(0) < self->repair_at) {
+        return;
+    }
+    self->repair_at = GREEN_NOW;
+    while (staying(board) < board->least) {
+        int err = start_worker(self);
+        if (err != 0) {
+            log_write(LOG_ERROR, "cannot start a worker: %s", green_strerror(err));
+            self->repair_at = green_after(REPAIR_PAUSE_MS);
+            return;
+        }
+    }
+    if (staying(board) < board->most && !somebody_idle(board)) {
+        int err = start_worker(self);
+        if (err != 0 && err != -EAGAIN) {
+            log_write(LOG_WARNING, "cannot start another worker: %s", green_strerror(err));
+        }
+    }
+}
+
+static void
+describe_end(const struct supervisor *self, unsigned i, int status)
+{
+    unsigned lost = atomic_load(&self->board->places[i].connections);
+    int pid = (int)green_job_pid(self->jobs[i]);
+    if (WIFSIGNALED(status)) {
+        log_write(LOG_WARNING, "worker %d was killed by SIG%s with %u connections; it is replaced",
+                  pid, sigabbrev_np(WTERMSIG(status)), lost);
+    } else if (WEXITSTATUS(status) != 0) {
+        log_write(LOG_WARNING, "worker %d ended with exit code %d; it is replaced", pid,
+                  WEXITSTATUS(status));
+    }
+}
+
+/** A worker has ended: take its place off the board. */
+static void
+bury(struct supervisor *self, unsigned i)
+{
+    struct place *place = &self->board->places[i];
+    int status = 0;
+    green_job_join(self->jobs[i], NULL, GREEN_FOREVER);
+    green_job_status(self->jobs[i], &status);
+    bool retired = atomic_load(&place->activity) == ACTIVITY_NONE;
+    atomic_fetch_sub(&self->board->alive, 1);
+    if (retired) {
+        atomic_fetch_sub(&self->board->leaving, 1);
+    }
+    if (self->draining) {
+        self->cut +=
+            WIFSIGNALED(status) ? atomic_load(&place->connections) : atomic_load(&place->cut);
+    } else if (!retired) {
+        describe_end(self, i, status);
+        bool at_start = green_after(0) - self->started_ns[i] < CRASH_MS * 1000000ull;
+        self->crashes = at_start ? self->crashes + 1 : 0;
+        if (self->crashes > QUICK_REPAIRS) {
+            pause_repairs(self);
+        }
+    }
+    green_job_put(self->jobs[i]);
+    self->jobs[i] = NULL;
+    atomic_store(&place->activity, ACTIVITY_NONE);
+    atomic_store(&place->connections, 0);
+}
+
+static bool
+nobody_left(const struct supervisor *self)
+{
+    for (unsigned i = 0; i < self->board->most; i++) {
+        if (self->jobs[i] != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- orders ---- */
+
+static void
+drain(struct supervisor *self)
+{
+    log_write(LOG_INFO, "draining %u connections of %u workers", connections(self),
+              atomic_load(&self->board->alive));
+    self->draining = true;
+    self->drain_until = green_after(self->server->options.drain_timeout_ms);
+    for (unsigned i = 0; i < self->board->most; i++) {
+        if (self->jobs[i] != NULL) {
+            green_job_cancel(self->jobs[i]);
+        }
+    }
+    listeners_close(&self->server->listeners);
+}
+
+static void
+kill_all(struct supervisor *self)
+{
+    for (unsigned i = 0; i < self->board->most; i++) {
+        if (self->jobs[i] != NULL) {
+            green_job_terminate(self->jobs[i], SIGKILL);
+        }
+    }
+    self->draining = true; /* those who die now are cut off, not replaced */
+    for (unsigned i = 0; i < self->board->most; i++) {
+        if (self->jobs[i] != NULL) {
+            bury(self, i);
+        }
+    }
+}
+
+static void
+dump(const struct supervisor *self)
+{
+    static const char *const names[] = {"none", "starting", "idle", "busy"};
+    log_notice("supervisor %d keeps %u workers with %u connections%s", (int)getpid(),
+               atomic_load(&self->board->alive), connections(self),
+               self->draining ? "; draining" : "");
+    for (unsigned i = 0; i < self->board->most; i++) {
+        const struct place *place = &self->board->places[i];
+        if (self->jobs[i] != NULL) {
+            log_notice("worker %d: %s, %u connections", (int)green_job_pid(self->jobs[i]),
+                       names[atomic_load(&place->activity)], atomic_load(&place->connections));
+        }
+    }
+}
+
+/** Wait for the next thing to do; returns as green_poll(). Entry i + 2 is worker i's end. */
+static int
+wait_for_events(struct supervisor *self)
+{
+    unsigned most = self->board->most;
+    self->ready[0] = (struct pollfd){.fd = self->server->signal_fd, .events = POLLIN};
+    self->ready[1] = (struct pollfd){.fd = self->board->hungry_fd, .events = POLLIN};
+    for (unsigned i = 0; i < most; i++) {
+        int fd = self->jobs[i] == NULL ? -1 : green_job_fd(self->jobs[i]);
+        self->ready[i + 2] = (struct pollfd){.fd = fd, .events = POLLIN};
+    }
+    green_deadline deadline = GREEN_FOREVER;
+    if (self->draining) {
+        deadline = self->drain_until;
+    } else if (self->repair_at != GREEN_NOW) {
+        deadline = self->repair_at;
+    }
+    return green_poll(self->ready, most + 2, deadline);
+}
+
+/** Supervise until the last worker has gone, or must go; true when a drain took too long. */
+static bool
+control(struct supervisor *self)
+{
+    while (!self->draining || !nobody_left(self)) {
+        if (wait_for_events(self) == -ETIMEDOUT && self->draining) {
+            return true;
+        }
+        enum order order = ORDER_NONE;
+        if (self->ready[0].revents != 0) {
+            order = signals_read(self->server->signal_fd);
+        }
+        if (order == ORDER_END || (order == ORDER_DRAIN && self->draining)) {
+            return false;
+        }
+        if (order == ORDER_DRAIN) {
+            drain(self);
+        } else if (order == ORDER_DUMP) {
+            dump(self);
+        }
+        if (self->ready[1].revents != 0) {
+            uint64_t ignored;
+            ssize_t got = read(self->board->hungry_fd, &ignored, sizeof ignored);
+            (void)got;
+        }
+        for (unsigned i = 0; i < self->board->most; i++) {
+            if (self->jobs[i] != NULL && self->ready[i + 2].revents != 0) {
+                bury(self, i);
+            }
+        }
+        repair(self);
+    }
+    return false;
+}
+
+static int
+open_supervisor(struct supervisor *self, unsigned least, unsigned most)
+{
+    size_t size = sizeof(struct board) + most * sizeof(struct place);
+    struct board *board =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    self->jobs = calloc(most, sizeof *self->jobs);
+    self->started_ns = calloc(most, sizeof *self->started_ns);
+    self->ready = calloc(most + 2, sizeof *self->ready);
+    if (board == MAP_FAILED || self->jobs == NULL || self->started_ns == NULL ||
+        self->ready == NULL) {
+        return -ENOMEM;
+    }
+    board->least = least;
+    board->most = most;
+    board->hungry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    self->board = board;
+    return board->hungry_fd < 0 ? -errno : 0;
+}
+
+int
+supervise(struct server *server, work_function work, unsigned least, unsigned most)
+{
+    struct supervisor self = {.server = server, .work = work};
+    int err = open_supervisor(&self, least, most);
+    if (err != 0) {
+        log_write(LOG_ERROR, "cannot start to serve: %s", green_strerror(err));
+        return 1;
+    }
+    repair(&self);
+    listeners_announce(&server->listeners, server->options.mode->name, least);
+    bool timed_out = control(&self);
+    kill_all(&self);
+    free(self.jobs);
+    free(self.started_ns);
+    free(self.ready);
+    return report_ending((struct ending_report){self.cut, timed_out},
+                         server->options.drain_timeout_ms);
+}
