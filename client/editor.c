@@ -50,7 +50,8 @@ struct echoc_editor {
     bool mid_line;
     /** Why the line has no next key. */
     enum echoc_input input;
-    int signal_number;
+    /** The signal or the negative errno behind that. */
+    int cause;
     /** What the signals that are caught during a line did before. */
     struct sigaction before[TAKEN_COUNT];
     /** Where the handler writes the numbers of signals, and where the reader finds them. */
@@ -244,7 +245,7 @@ take_signal(struct echoc_editor *editor)
     (void)erase(editor);
     (void)el_cursor(editor->line, (int)(line->lastchar - line->cursor));
     redraw(editor);
-    editor->signal_number = number;
+    editor->cause = number;
     editor->input = number == SIGINT && !empty ? ECHOC_INPUT_DROPPED : ECHOC_INPUT_SIGNAL;
     return false;
 }
@@ -266,6 +267,7 @@ wait_for_byte(struct echoc_editor *editor)
         int err = green_semaphore_acquire(editor->screen, GREEN_FOREVER);
         if (ready < 0 || err != 0) {
             editor->input = ECHOC_INPUT_FAILED;
+            editor->cause = ready < 0 ? ready : err;
             return false;
         }
         if (fds[0].revents != 0) {
@@ -293,6 +295,7 @@ read_key(EditLine *line, wchar_t *ret_key)
         if (got <= 0) {
             /* EIO: the terminal has been hung up. */
             editor->input = got == 0 || got == -EIO ? ECHOC_INPUT_END : ECHOC_INPUT_FAILED;
+            editor->cause = (int)got;
             return 0;
         }
         bool started = mbsinit(&editor->partial) == 0;
@@ -337,7 +340,7 @@ edit(struct echoc_editor *editor, const char **ret_line, size_t *ret_length)
     if (editor->input == ECHOC_INPUT_STOPPED) {
         (void)erase(editor);
     } else {
-        const char *mark = editor->signal_number == SIGINT ? "^C\n" : "\n";
+        const char *mark = editor->cause == SIGINT ? "^C\n" : "\n";
         (void)green_writeall(STDOUT_FILENO, mark, strlen(mark));
     }
     return editor->input;
@@ -346,14 +349,14 @@ edit(struct echoc_editor *editor, const char **ret_line, size_t *ret_length)
 enum echoc_input
 echoc_editor_read(struct echoc_editor *editor, const char **ret_line, size_t *ret_length)
 {
-    if (green_semaphore_acquire(editor->screen, GREEN_FOREVER) != 0) {
+    editor->cause = green_semaphore_acquire(editor->screen, GREEN_FOREVER);
+    if (editor->cause != 0) {
         return ECHOC_INPUT_FAILED;
     }
     if (editor->mid_line) {
         (void)green_writeall(STDOUT_FILENO, "\n", 1);
         editor->mid_line = false;
     }
-    editor->signal_number = 0;
     catch_signals(editor);
     enum echoc_input input = edit(editor, ret_line, ret_length);
     leave_signals(editor);
@@ -362,9 +365,9 @@ echoc_editor_read(struct echoc_editor *editor, const char **ret_line, size_t *re
 }
 
 int
-echoc_editor_signal(const struct echoc_editor *editor)
+echoc_editor_cause(const struct echoc_editor *editor)
 {
-    return editor->signal_number;
+    return editor->cause;
 }
 
 void

@@ -13,8 +13,8 @@ enum echoc_input {
     ECHOC_INPUT_END,     /**< Ctrl-D, or the terminal is gone. */
     ECHOC_INPUT_DROPPED, /**< Ctrl-C on a line that was not empty. */
     ECHOC_INPUT_STOPPED, /**< echoc_editor_stop() was called. */
-    ECHOC_INPUT_SIGNAL,  /**< A signal asks the program to end; see echoc_editor_signal(). */
-    ECHOC_INPUT_FAILED,  /**< The terminal cannot be read; reported. */
+    ECHOC_INPUT_SIGNAL,  /**< A signal asks the program to end; see echoc_editor_cause(). */
+    ECHOC_INPUT_FAILED,  /**< The terminal cannot be read; see echoc_editor_cause(). */
 };
 
 /**
@@ -40,8 +40,8 @@ void echoc_editor_close(struct echoc_editor *editor);
 enum echoc_input echoc_editor_read(struct echoc_editor *editor, const char **ret_line,
                                    size_t *ret_length);
 
-/** The signal behind ECHOC_INPUT_SIGNAL. */
-int echoc_editor_signal(const struct echoc_editor *editor);
+/** The signal behind ECHOC_INPUT_SIGNAL, or the negative errno behind ECHOC_INPUT_FAILED. */
+int echoc_editor_cause(const struct echoc_editor *editor);
 
 /**
  * Print above the line that is being edited, which is drawn again below. Suspends.

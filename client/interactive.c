@@ -78,13 +78,13 @@ converse(struct session *session)
         size_t length;
         enum echoc_input input = echoc_editor_read(session->editor, &line, &length);
         if (input == ECHOC_INPUT_SIGNAL) {
-            return echoc_editor_signal(session->editor);
+            return echoc_editor_cause(session->editor);
         }
         if (input == ECHOC_INPUT_END) {
             session->traffic.half_closed = green_shutdown(session->fd, SHUT_WR) == 0;
         }
         if (input == ECHOC_INPUT_FAILED) {
-            session->print_error = -EIO;
+            session->print_error = echoc_editor_cause(session->editor);
             green_job_cancel(session->receiver);
         }
         if (input == ECHOC_INPUT_LINE) {
