@@ -232,6 +232,14 @@ listeners_accept(const struct listeners *listeners)
 }
 
 void
+listeners_shut_down(const struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        green_shutdown(listeners->fds[i], SHUT_RDWR);
+    }
+}
+
+void
 listeners_close(struct listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {

@@ -37,6 +37,9 @@ int listeners_accept(const struct listeners *listeners);
 /** Accept what has come already; -ETIMEDOUT when nothing has. */
 int listeners_accept_queued(int fd);
 
+/** End them for all processes that have them: nobody can connect any more. */
+void listeners_shut_down(const struct listeners *listeners);
+
 /** Close them in this process. */
 void listeners_close(struct listeners *listeners);
 

@@ -30,7 +30,8 @@ run_green(struct server *server)
     const struct options *options = &server->options;
     if (options->workers > 1) {
         unsigned workers = (unsigned)options->workers;
-        return supervise(server, work_green, workers, workers);
+        const struct workforce force = {work_green, NULL, workers, workers};
+        return supervise(server, &force);
     }
     listeners_announce(&server->listeners, "green", 1);
     return report_ending(stream_run(server, GREEN_TASK, (unsigned)options->max_connections),

@@ -5,14 +5,16 @@
  * long as enough stay: nobody has to be told to.
  */
 #include <errno.h>
+#include <unistd.h>
 
 #include "mode.h"
 #include "serve.h"
 #include "signals.h"
+#include "stream.h"
 #include "supervisor.h"
 
 /** How long a worker beyond the least number waits for a connection before it leaves. */
-#define IDLE_MS 10000
+#define IDLE_MS 5000
 
 static void
 serve_one(struct server *server, int fd, bool draining)
@@ -37,8 +39,8 @@ accept_next(const struct server *server)
     return fd;
 }
 
-/** Serve until the worker is cancelled (false) or may leave for want of work (true). */
-static bool
+/** Serve until the worker is cancelled, or may leave for want of work. */
+static void
 serve_connections(struct server *server, struct board *board, struct place *place)
 {
     unsigned pause_ms = 0;
@@ -46,11 +48,11 @@ serve_connections(struct server *server, struct board *board, struct place *plac
         atomic_store(&place->activity, ACTIVITY_IDLE);
         int fd = accept_next(server);
         if (fd == -ECANCELED) {
-            return false;
+            return;
         }
         if (fd == -ETIMEDOUT) {
             if (supervisor_may_retire(board, place)) {
-                return true;
+                return;
             }
             continue;
         }
@@ -67,28 +69,24 @@ serve_connections(struct server *server, struct board *board, struct place *plac
     }
 }
 
-static void
-serve_rest(struct server *server)
-{
-    struct green_shield shield;
-    green_shield_start(&shield);
-    for (size_t i = 0; i < server->listeners.count; i++) {
-        int fd;
-        while ((fd = listeners_accept_queued(server->listeners.fds[i])) >= 0) {
-            serve_one(server, fd, true);
-        }
-    }
-    green_shield_stop(&shield);
-}
-
 static int
 work_prefork(struct server *server, struct board *board, struct place *place)
 {
     signals_for_blocking_worker(server->signal_fd);
-    if (!serve_connections(server, board, place)) {
-        serve_rest(server);
-    }
+    serve_connections(server, board, place);
     return 0;
+}
+
+/** In a drain: those who block cannot look after the queue, which may be longer than the pool. */
+static int
+work_rest(struct server *server, struct board *board, struct place *place)
+{
+    (void)board;
+    close(server->signal_fd);
+    server->signal_fd = signals_open();
+    struct ending_report ending = stream_run_rest(server);
+    atomic_store(&place->cut, ending.cut);
+    return ending.cut == 0 ? 0 : 1;
 }
 
 static int
@@ -98,7 +96,8 @@ run_prefork(struct server *server)
     uint64_t most = options->max_workers < options->max_connections ? options->max_workers
                                                                     : options->max_connections;
     uint64_t least = options->workers < most ? options->workers : most;
-    return supervise(server, work_prefork, (unsigned)least, (unsigned)most);
+    const struct workforce force = {work_prefork, work_rest, (unsigned)least, (unsigned)most};
+    return supervise(server, &force);
 }
 
 const struct mode mode_prefork = {

@@ -26,6 +26,7 @@ struct stream {
     struct green_semaphore *room; /* a unit for each connection that may still come */
     atomic_uint open;             /* connections accepted and not yet closed */
     atomic_uint lingering;        /* those of them that only wait for the peer's end */
+    bool shut_down;               /* the end of accepting is meant for all who have the listeners */
     int empty_fd;                 /* an eventfd: written when, while draining, the last one ends */
     pthread_mutex_t lock;
     atomic_bool draining;
@@ -155,20 +156,6 @@ take_connection(struct stream *stream, int fd)
     }
 }
 
-/** Take what is still queued, then close the listener. */
-static void
-accept_rest(const struct acceptor *acceptor)
-{
-    struct green_shield shield;
-    green_shield_start(&shield);
-    int connection;
-    while ((connection = listeners_accept_queued(acceptor->fd)) >= 0) {
-        green_semaphore_acquire(acceptor->stream->room, GREEN_FOREVER);
-        take_connection(acceptor->stream, connection);
-    }
-    green_shield_stop(&shield);
-}
-
 static intptr_t
 accept_connections(void *arg)
 {
@@ -199,34 +186,71 @@ accept_connections(void *arg)
         green_shield_stop(&shield);
         take_connection(stream, fd);
     }
-    accept_rest(acceptor);
     return 0;
+}
+
+/** Take what is still queued at a listener, whatever the limit. */
+static void
+accept_rest(struct stream *stream, int listener)
+{
+    unsigned pause_ms = 0;
+    for (;;) {
+        int fd = listeners_accept_queued(listener);
+        if (fd >= 0) {
+            pause_ms = 0;
+            take_connection(stream, fd);
+        } else if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
+            if (green_accept_pause(&pause_ms) != 0) {
+                return; /* the drain has no time left */
+            }
+        } else {
+            return;
+        }
+    }
 }
 
 /* ---- from start to end ---- */
 
-/** Stop accepting and have every connection served to its end. */
+/** End those who accept. */
+static void
+end_acceptors(const struct stream *stream, struct acceptor *acceptors)
+{
+    for (size_t i = 0; i < stream->server->listeners.count; i++) {
+        if (acceptors[i].job != NULL) {
+            green_job_cancel(acceptors[i].job);
+        }
+    }
+    for (size_t i = 0; i < stream->server->listeners.count; i++) {
+        if (acceptors[i].job != NULL) {
+            green_job_join(acceptors[i].job, NULL, GREEN_FOREVER);
+            green_job_put(acceptors[i].job);
+            acceptors[i].job = NULL;
+        }
+    }
+}
+
+/** Have every connection served to its end, those in the queue included; then stop listening. */
 static void
 start_drain(struct stream *stream, struct acceptor *acceptors)
 {
     struct server *server = stream->server;
-    log_write(LOG_INFO, "draining %u connections", atomic_load(&stream->open));
-    for (size_t i = 0; i < server->listeners.count; i++) {
-        green_job_cancel(acceptors[i].job);
-    }
+    log_write(LOG_INFO, "draining; %u open", atomic_load(&stream->open));
     pthread_mutex_lock(&stream->lock);
     atomic_store(&stream->draining, true);
     for (struct connection *each = stream->serving; each != NULL; each = each->next) {
         green_job_cancel(each->job);
     }
     pthread_mutex_unlock(&stream->lock);
-    struct green_shield shield;
-    green_shield_start(&shield);
+    struct green_timeout timeout;
+    green_timeout_start(&timeout, server->options.drain_timeout_ms);
+    end_acceptors(stream, acceptors);
     for (size_t i = 0; i < server->listeners.count; i++) {
-        green_job_join(acceptors[i].job, NULL, GREEN_FOREVER);
-        green_job_put(acceptors[i].job);
+        accept_rest(stream, server->listeners.fds[i]);
     }
-    green_shield_stop(&shield);
+    green_timeout_stop(&timeout);
+    if (stream->shut_down) {
+        listeners_shut_down(&server->listeners);
+    }
     listeners_close(&server->listeners);
 }
 
@@ -238,15 +262,21 @@ dump(const struct stream *stream)
                atomic_load(&stream->draining) ? "; draining" : "");
 }
 
-/** Obey signals until there is nothing left to do, or no time. */
+/** Obey an order, and signals from then on, until there is nothing left to do, or no time. */
 static struct ending_report
-control(struct stream *stream, struct acceptor *acceptors)
+control(struct stream *stream, struct acceptor *acceptors, enum order first)
 {
     struct server *server = stream->server;
     green_deadline deadline = GREEN_FOREVER;
     bool draining = false;
     bool timed_out = false;
     struct green_shield shield;
+    if (first == ORDER_DRAIN) {
+        draining = true;
+        green_shield_start(&shield);
+        deadline = green_after(server->options.drain_timeout_ms);
+        start_drain(stream, acceptors);
+    }
     while (!draining || atomic_load(&stream->open) > 0) {
         struct pollfd ready[] = {{.fd = server->signal_fd, .events = POLLIN},
                                  {.fd = draining ? stream->empty_fd : -1, .events = POLLIN}};
@@ -300,11 +330,22 @@ open_stream(struct stream *stream, struct server *server, enum green_kind kind,
     return green_semaphore_create(max_connections, &stream->room);
 }
 
+static struct stream stream; /* threads that are abandoned in the end still look at it */
+static struct acceptor acceptors[LISTENERS_MAX];
+
+static struct ending_report
+finish(enum order first)
+{
+    struct ending_report ending = control(&stream, acceptors, first);
+    if (atomic_load(&stream.open) == 0) {
+        green_semaphore_destroy(stream.room);
+    }
+    return ending;
+}
+
 struct ending_report
 stream_run(struct server *server, enum green_kind kind, unsigned max_connections)
 {
-    static struct stream stream; /* threads that are abandoned in the end still look at it */
-    static struct acceptor acceptors[LISTENERS_MAX];
     int err = open_stream(&stream, server, kind, max_connections);
     for (size_t i = 0; i < server->listeners.count && err == 0; i++) {
         acceptors[i] = (struct acceptor){.stream = &stream, .fd = server->listeners.fds[i]};
@@ -315,9 +356,17 @@ stream_run(struct server *server, enum green_kind kind, unsigned max_connections
         log_write(LOG_ERROR, "cannot start to serve: %s", green_strerror(err));
         return (struct ending_report){1, false};
     }
-    struct ending_report ending = control(&stream, acceptors);
-    if (atomic_load(&stream.open) == 0) {
-        green_semaphore_destroy(stream.room);
+    return finish(ORDER_NONE);
+}
+
+struct ending_report
+stream_run_rest(struct server *server)
+{
+    int err = open_stream(&stream, server, GREEN_TASK, 0);
+    if (err != 0) {
+        log_write(LOG_ERROR, "cannot serve what is queued: %s", green_strerror(err));
+        return (struct ending_report){1, false};
     }
-    return ending;
+    stream.shut_down = true;
+    return finish(ORDER_DRAIN);
 }

@@ -19,4 +19,10 @@
 struct ending_report stream_run(struct server *server, enum green_kind kind,
                                 unsigned max_connections);
 
+/**
+ * Serve to its end what is queued at the listeners, by tasks, and nothing more: a drain from the
+ * start. The listeners end with it in all processes that have them.
+ */
+struct ending_report stream_run_rest(struct server *server);
+
 #endif

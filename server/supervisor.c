@@ -30,7 +30,8 @@
 
 struct supervisor {
     struct server *server;
-    work_function work;
+    const struct workforce *force;
+    size_t places;
     struct board *board;
     struct green_job **jobs;
     uint64_t *started_ns;
@@ -47,7 +48,7 @@ struct supervisor {
 static bool
 somebody_idle(struct board *board)
 {
-    for (unsigned i = 0; i < board->most; i++) {
+    for (size_t i = 0; i < board->most; i++) {
         int activity = atomic_load(&board->places[i].activity);
         if (activity == ACTIVITY_IDLE || activity == ACTIVITY_STARTING) {
             return true;
@@ -85,7 +86,7 @@ static unsigned
 connections(const struct supervisor *self)
 {
     unsigned sum = 0;
-    for (unsigned i = 0; i < self->board->most; i++) {
+    for (size_t i = 0; i < self->places; i++) {
         sum += atomic_load(&self->board->places[i].connections);
     }
     return sum;
@@ -95,6 +96,7 @@ connections(const struct supervisor *self)
 
 struct start {
     struct supervisor *supervisor;
+    work_function work;
     struct place *place;
 };
 
@@ -105,21 +107,14 @@ worker_main(void *arg)
     struct supervisor *self = start->supervisor;
     self->server->connections = &start->place->connections;
     /* Not by return: what was cut off is not waited for. */
-    _exit(self->work(self->server, self->board, start->place));
+    _exit(start->work(self->server, self->board, start->place));
 }
 
 static int
-start_worker(struct supervisor *self)
+start_at(struct supervisor *self, size_t i, work_function work)
 {
-    unsigned i = 0;
-    while (i < self->board->most && self->jobs[i] != NULL) {
-        i++;
-    }
-    if (i == self->board->most) {
-        return -EAGAIN; /* somebody is on his way out */
-    }
     struct place *place = &self->board->places[i];
-    struct start start = {self, place}; /* the child has its own copy */
+    struct start start = {self, work, place}; /* the child has its own copy */
     struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
     options.name = "worker";
     options.daemon = true;
@@ -136,6 +131,17 @@ start_worker(struct supervisor *self)
     atomic_fetch_add(&self->board->alive, 1);
     self->started_ns[i] = green_after(0);
     return 0;
+}
+
+static int
+start_worker(struct supervisor *self)
+{
+    for (size_t i = 0; i < self->board->most; i++) {
+        if (self->jobs[i] == NULL) {
+            return start_at(self, i, self->force->work);
+        }
+    }
+    return -EAGAIN; /* somebody is on his way out */
 }
 
 static void
@@ -183,7 +189,7 @@ repair(struct supervisor *self)
 }
 
 static void
-describe_end(const struct supervisor *self, unsigned i, int status)
+describe_end(const struct supervisor *self, size_t i, int status)
 {
     unsigned lost = atomic_load(&self->board->places[i].connections);
     int pid = (int)green_job_pid(self->jobs[i]);
@@ -198,7 +204,7 @@ describe_end(const struct supervisor *self, unsigned i, int status)
 
 /** A worker has ended: take its place off the board. */
 static void
-bury(struct supervisor *self, unsigned i)
+bury(struct supervisor *self, size_t i)
 {
     struct place *place = &self->board->places[i];
     int status = 0;
@@ -229,7 +235,7 @@ bury(struct supervisor *self, unsigned i)
 static bool
 nobody_left(const struct supervisor *self)
 {
-    for (unsigned i = 0; i < self->board->most; i++) {
+    for (size_t i = 0; i < self->places; i++) {
         if (self->jobs[i] != NULL) {
             return false;
         }
@@ -242,13 +248,19 @@ nobody_left(const struct supervisor *self)
 static void
 drain(struct supervisor *self)
 {
-    log_write(LOG_INFO, "draining %u connections of %u workers", connections(self),
-              atomic_load(&self->board->alive));
+    log_write(LOG_INFO, "draining; %u open", connections(self));
     self->draining = true;
     self->drain_until = green_after(self->server->options.drain_timeout_ms);
-    for (unsigned i = 0; i < self->board->most; i++) {
+    for (size_t i = 0; i < self->places; i++) {
         if (self->jobs[i] != NULL) {
             green_job_cancel(self->jobs[i]);
+        }
+    }
+    if (self->force->rest != NULL) {
+        int err = start_at(self, self->places - 1, self->force->rest);
+        if (err != 0) {
+            log_write(LOG_ERROR, "what is queued cannot be served: %s", green_strerror(err));
+            listeners_shut_down(&self->server->listeners);
         }
     }
     listeners_close(&self->server->listeners);
@@ -257,13 +269,13 @@ drain(struct supervisor *self)
 static void
 kill_all(struct supervisor *self)
 {
-    for (unsigned i = 0; i < self->board->most; i++) {
+    for (size_t i = 0; i < self->places; i++) {
         if (self->jobs[i] != NULL) {
             green_job_terminate(self->jobs[i], SIGKILL);
         }
     }
     self->draining = true; /* those who die now are cut off, not replaced */
-    for (unsigned i = 0; i < self->board->most; i++) {
+    for (size_t i = 0; i < self->places; i++) {
         if (self->jobs[i] != NULL) {
             bury(self, i);
         }
@@ -277,7 +289,7 @@ dump(const struct supervisor *self)
     log_notice("supervisor %d keeps %u workers with %u connections%s", (int)getpid(),
                atomic_load(&self->board->alive), connections(self),
                self->draining ? "; draining" : "");
-    for (unsigned i = 0; i < self->board->most; i++) {
+    for (size_t i = 0; i < self->places; i++) {
         const struct place *place = &self->board->places[i];
         if (self->jobs[i] != NULL) {
             log_notice("worker %d: %s, %u connections", (int)green_job_pid(self->jobs[i]),
@@ -290,10 +302,9 @@ dump(const struct supervisor *self)
 static int
 wait_for_events(struct supervisor *self)
 {
-    unsigned most = self->board->most;
     self->ready[0] = (struct pollfd){.fd = self->server->signal_fd, .events = POLLIN};
     self->ready[1] = (struct pollfd){.fd = self->board->hungry_fd, .events = POLLIN};
-    for (unsigned i = 0; i < most; i++) {
+    for (size_t i = 0; i < self->places; i++) {
         int fd = self->jobs[i] == NULL ? -1 : green_job_fd(self->jobs[i]);
         self->ready[i + 2] = (struct pollfd){.fd = fd, .events = POLLIN};
     }
@@ -303,7 +314,7 @@ wait_for_events(struct supervisor *self)
     } else if (self->repair_at != GREEN_NOW) {
         deadline = self->repair_at;
     }
-    return green_poll(self->ready, most + 2, deadline);
+    return green_poll(self->ready, self->places + 2, deadline);
 }
 
 /** Supervise until the last worker has gone, or must go; true when a drain took too long. */
@@ -331,7 +342,7 @@ control(struct supervisor *self)
             ssize_t got = read(self->board->hungry_fd, &ignored, sizeof ignored);
             (void)got;
         }
-        for (unsigned i = 0; i < self->board->most; i++) {
+        for (size_t i = 0; i < self->places; i++) {
             if (self->jobs[i] != NULL && self->ready[i + 2].revents != 0) {
                 bury(self, i);
             }
@@ -342,36 +353,37 @@ control(struct supervisor *self)
 }
 
 static int
-open_supervisor(struct supervisor *self, unsigned least, unsigned most)
+open_supervisor(struct supervisor *self)
 {
-    size_t size = sizeof(struct board) + most * sizeof(struct place);
+    self->places = self->force->most + 1; /* the last is for the rest, in a drain */
+    size_t size = sizeof(struct board) + self->places * sizeof(struct place);
     struct board *board =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    self->jobs = calloc(most, sizeof *self->jobs);
-    self->started_ns = calloc(most, sizeof *self->started_ns);
-    self->ready = calloc(most + 2, sizeof *self->ready);
+    self->jobs = calloc(self->places, sizeof *self->jobs);
+    self->started_ns = calloc(self->places, sizeof *self->started_ns);
+    self->ready = calloc(self->places + 2, sizeof *self->ready);
     if (board == MAP_FAILED || self->jobs == NULL || self->started_ns == NULL ||
         self->ready == NULL) {
         return -ENOMEM;
     }
-    board->least = least;
-    board->most = most;
+    board->least = self->force->least;
+    board->most = self->force->most;
     board->hungry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->board = board;
     return board->hungry_fd < 0 ? -errno : 0;
 }
 
 int
-supervise(struct server *server, work_function work, unsigned least, unsigned most)
+supervise(struct server *server, const struct workforce *force)
 {
-    struct supervisor self = {.server = server, .work = work};
-    int err = open_supervisor(&self, least, most);
+    struct supervisor self = {.server = server, .force = force};
+    int err = open_supervisor(&self);
     if (err != 0) {
         log_write(LOG_ERROR, "cannot start to serve: %s", green_strerror(err));
         return 1;
     }
     repair(&self);
-    listeners_announce(&server->listeners, server->options.mode->name, least);
+    listeners_announce(&server->listeners, server->options.mode->name, force->least);
     bool timed_out = control(&self);
     kill_all(&self);
     free(self.jobs);

@@ -25,7 +25,7 @@ struct board {
     atomic_uint alive;   /**< Processes; the supervisor's. */
     atomic_uint leaving; /**< Those of them that have nothing to do and are on their way out. */
     unsigned least;      /**< Workers that are kept. */
-    unsigned most;       /**< Workers that there may be. */
+    unsigned most;       /**< Workers that there may be, besides one for the rest. */
     int hungry_fd;       /**< An eventfd: written by a worker that sees nobody idle. */
     struct place places[];
 };
@@ -33,14 +33,20 @@ struct board {
 /** What a worker process runs, until it is cancelled (a drain); returns its exit code. */
 typedef int (*work_function)(struct server *server, struct board *board, struct place *place);
 
-/**
- * Keep workers until a signal says to end.
- *
- * @param least  So many at all times; one that dies is replaced.
- * @param most   Up to so many when no worker is idle.
- * @return echod's exit code.
- */
-int supervise(struct server *server, work_function work, unsigned least, unsigned most);
+/** The workers of a mode. */
+struct workforce {
+    work_function work;
+    /**
+     * Of workers that cannot serve the queue when they drain: what one more worker runs then, which
+     * takes what is queued and ends the listeners. NULL: each worker looks after the queue.
+     */
+    work_function rest;
+    unsigned least; /**< So many at all times; one that dies is replaced. */
+    unsigned most;  /**< Up to so many when no worker is idle. */
+};
+
+/** Keep workers until a signal says to end; returns echod's exit code. */
+int supervise(struct server *server, const struct workforce *force);
 
 /** A worker became busy: ask for another one if nobody is idle. */
 void supervisor_note_busy(struct board *board, struct place *place);

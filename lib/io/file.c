@@ -43,17 +43,30 @@ green_wait_fd(int fd, short events, green_deadline deadline)
     return (entry.revents & POLLNVAL) ? -EBADF : entry.revents;
 }
 
+/** read() and write() know no MSG_DONTWAIT: ask whether they would block. */
+static bool
+would_block(const struct green__call *call)
+{
+    struct pollfd entry = {.fd = call->fd, .events = call->event};
+    errno = EAGAIN;
+    return poll(&entry, 1, 0) == 0;
+}
+
 static ssize_t
 attempt_read(const struct green__call *call, bool nonblocking)
 {
-    (void)nonblocking;
+    if (nonblocking && would_block(call)) {
+        return -1;
+    }
     return read(call->fd, call->buffer.into, call->length);
 }
 
 static ssize_t
 attempt_write(const struct green__call *call, bool nonblocking)
 {
-    (void)nonblocking;
+    if (nonblocking && would_block(call)) {
+        return -1;
+    }
     return write(call->fd, call->buffer.from, call->length);
 }
 
@@ -66,7 +79,7 @@ call_when_ready(const struct green__call *call)
         if (events < 0) {
             return events;
         }
-        ssize_t result = call->attempt(call, true);
+        ssize_t result = call->attempt(call, false);
         if (result >= 0 || (errno != EAGAIN && errno != EINTR)) {
             return result >= 0 ? result : -errno;
         }

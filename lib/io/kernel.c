@@ -7,6 +7,7 @@
 #include "io/kernel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -43,7 +44,7 @@ green__kernel_poll(struct green_job *self, struct pollfd *fds, size_t count,
                    green_deadline deadline)
 {
     int ready = poll(fds, (nfds_t)count, 0);
-    if (ready != 0) {
+    if (ready > 0 || (ready < 0 && errno != EINTR)) {
         return ready > 0 ? ready : -errno;
     }
     if (deadline == GREEN_NOW) {
@@ -56,6 +57,9 @@ green__kernel_poll(struct green_job *self, struct pollfd *fds, size_t count,
             return poll_in_slices(self, fds, count, deadline);
         }
         if (err != 0) {
+            if (err == -ETIMEDOUT) {
+                green__wait_timed_out(self, deadline);
+            }
             return err;
         }
         ready = poll(fds, (nfds_t)count, -1);
@@ -75,12 +79,36 @@ wait_ready(struct green_job *self, const struct green__call *call)
     return ready < 0 ? ready : 0;
 }
 
+void
+green__listener_unblock(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0 && !(flags & O_NONBLOCK)) {
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    }
+}
+
+/** There is no time to wait: what need not wait succeeds all the same. */
+static ssize_t
+call_without_waiting(struct green_job *self, const struct green__call *call)
+{
+    ssize_t result = call->attempt(call, true);
+    if (result >= 0 || (errno != EAGAIN && errno != EINTR)) {
+        return result >= 0 ? result : -errno;
+    }
+    green__wait_timed_out(self, GREEN_FOREVER);
+    return -ETIMEDOUT;
+}
+
 ssize_t
 green__kernel_call(struct green_job *self, const struct green__call *call)
 {
     for (;;) {
         int err = green__kernel_enter(self, GREEN_FOREVER);
         bool alarmed = err == 0;
+        if (err == -ETIMEDOUT) {
+            return call_without_waiting(self, call);
+        }
         if (err == -EAGAIN) {
             err = wait_ready(self, call);
         }

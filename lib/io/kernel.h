@@ -39,4 +39,7 @@ ssize_t green__kernel_call(struct green_job *self, const struct green__call *cal
 int green__kernel_poll(struct green_job *self, struct pollfd *fds, size_t count,
                        green_deadline deadline);
 
+/** accept() knows no MSG_DONTWAIT: make a listener, and only that, non-blocking. */
+void green__listener_unblock(int fd);
+
 #endif

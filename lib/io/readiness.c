@@ -7,11 +7,11 @@
  * another's.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "io/engine.h"
+#include "io/kernel.h"
 #include "io/view.h"
 #include "sched/wait.h"
 
@@ -163,19 +163,6 @@ green__readiness_send_view(struct green__io *io, int fd, struct green_view *view
     return err;
 }
 
-/** accept() knows no MSG_DONTWAIT: a listener, and only that, is made non-blocking. */
-static void
-make_nonblocking(int fd, struct green__slot *slot)
-{
-    if (!slot->nonblocking) {
-        int flags = fcntl(fd, F_GETFL);
-        if (flags >= 0 && !(flags & O_NONBLOCK)) {
-            fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-        }
-        slot->nonblocking = true;
-    }
-}
-
 int
 green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, socklen_t *length)
 {
@@ -183,12 +170,18 @@ green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, soc
     if (slot == NULL) {
         return fd < 0 ? -EBADF : -ENOMEM;
     }
-    make_nonblocking(fd, slot);
+    if (!slot->nonblocking) {
+        green__listener_unblock(fd);
+        slot->nonblocking = true;
+    }
     for (;;) {
         if (slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) {
             int connection = accept4(fd, peer, length, SOCK_CLOEXEC);
-            if (connection >= 0 || errno != EAGAIN) {
+            if (connection >= 0 || (errno != EAGAIN && errno != EINTR)) {
                 return connection >= 0 ? connection : -errno;
+            }
+            if (errno == EINTR) {
+                continue;
             }
             slot->ready &= (uint8_t) ~(GREEN__READABLE | GREEN__HUNG_UP);
         }
@@ -253,7 +246,7 @@ green__readiness_wait_fd(struct green__io *io, struct pollfd *fds, size_t count,
     struct green_job *self = green__running;
     for (;;) {
         int ready = poll(fds, (nfds_t)count, 0);
-        if (ready != 0) {
+        if (ready > 0 || (ready < 0 && errno != EINTR)) {
             return ready > 0 ? ready : -errno;
         }
         green__wait_begin(self);

@@ -45,7 +45,9 @@ attempt_send(const struct green__call *call, bool nonblocking)
 static ssize_t
 attempt_accept(const struct green__call *call, bool nonblocking)
 {
-    (void)nonblocking; /* there is no such accept(); the caller has seen that it will not block */
+    if (nonblocking) {
+        green__listener_unblock(call->fd);
+    }
     return accept4(call->fd, call->peer, call->peer_length, SOCK_CLOEXEC);
 }
 

@@ -14,8 +14,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "io/held.h"
 
 enum {
     FREE,
@@ -45,6 +47,11 @@ reap(struct green__child *child)
     }
     child->status = status;
     child->status_known = pid > 0;
+    if (child->lifeline >= 0) {
+        green__held_remove(child->lifeline);
+        close(child->lifeline);
+        child->lifeline = -1;
+    }
     return true;
 }
 
@@ -116,12 +123,14 @@ green__child_reserve(void)
     for (; child != NULL; child = child->next) {
         int expected = FREE;
         if (atomic_compare_exchange_strong(&child->state, &expected, RESERVED)) {
+            child->lifeline = -1;
             return child;
         }
     }
     child = green__alloc_zeroed(sizeof *child);
     if (child != NULL) {
         atomic_init(&child->state, RESERVED);
+        child->lifeline = -1;
         child->next = atomic_load(&children);
         while (!atomic_compare_exchange_weak(&children, &child->next, child)) {
         }
@@ -162,6 +171,11 @@ void
 green__children_fork_child(void)
 {
     for (struct green__child *child = atomic_load(&children); child != NULL; child = child->next) {
+        if (child->lifeline >= 0) {
+            green__held_remove(child->lifeline);
+            close(child->lifeline);
+            child->lifeline = -1;
+        }
         atomic_store(&child->state, FREE);
     }
 }

@@ -18,6 +18,7 @@ struct green__child {
     pid_t pid;
     int status;        /**< As of waitpid(), once it is reaped. */
     bool status_known; /**< False when somebody else had reaped it. */
+    int lifeline;      /**< Closed when it ends, or with us: a daemon child dies of it; -1: none. */
 };
 
 /** A place for a child that is about to be forked; NULL without memory. */
@@ -32,7 +33,7 @@ bool green__child_ended(struct green__child *child);
 /** Nobody asks for it any more; it is still reaped. */
 void green__child_forget(struct green__child *child);
 
-/** In a forked child: all of them are the parent's. */
+/** In a forked child: all of them are the parent's, and so are their lifelines. */
 void green__children_fork_child(void);
 
 #endif

@@ -36,9 +36,11 @@ struct process {
     bool value_known;
 };
 
-/** This process' lifeline: children read one end, the other is open as long as we are. */
-static int lifeline[2] = {-1, -1};
-static struct green__lock lifeline_lock;
+/** What a parent and its child are connected by. */
+struct pipes {
+    int value[2];    /* the child writes the value of its entry */
+    int lifeline[2]; /* of a daemon: the parent holds the writing end open */
+};
 
 /** The job that this process is, when it is one. */
 static struct green_job *this_process;
@@ -66,22 +68,6 @@ process_release(struct green_job *job)
     green__free(process);
 }
 
-static int
-open_lifeline(void)
-{
-    int err = 0;
-    green__lock(&lifeline_lock);
-    if (lifeline[0] < 0) {
-        if (pipe2(lifeline, O_CLOEXEC) != 0) {
-            err = -errno;
-        } else {
-            green__held_add(lifeline[1]);
-        }
-    }
-    green__unlock(&lifeline_lock);
-    return err;
-}
-
 /* ---- the child ---- */
 
 static void
@@ -92,14 +78,15 @@ on_foreign(pid_t sender)
     }
 }
 
-/** Have the kernel kill us when the last copy of the lifeline's other end is closed. */
+/**
+ * Have the kernel kill us when the other end of our lifeline is closed: our parent alone has it.
+ *
+ * The pipe is ours alone too: whom a descriptor signals is a property of the open file, which
+ * brothers who inherited one would share.
+ */
 static void
-hold_lifeline(void)
+hold_lifeline(int fd)
 {
-    /* green__held_close_all() has closed the writing end: only our parent has it now. */
-    int fd = lifeline[0];
-    lifeline[0] = -1;
-    lifeline[1] = -1;
     fcntl(fd, F_SETOWN, getpid());
     fcntl(fd, F_SETSIG, SIGKILL);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC);
@@ -109,34 +96,20 @@ hold_lifeline(void)
     }
 }
 
-static void
-close_parents(const struct green_spawn_options *options)
+_Noreturn static void
+child_main(struct process *process, const struct green_spawn_options *options,
+           const struct pipes *pipes, const sigset_t *mask)
 {
+    struct green_job *self = &process->job;
+    close(pipes->value[0]);
     green__sched_fork_child();
     green__exit_fork_child();
     green__children_fork_child();
-    if (options->keep_all_fds) {
-        if (lifeline[1] >= 0) {
-            green__held_remove(lifeline[1]);
-            close(lifeline[1]);
-        }
-    } else {
+    if (!options->keep_all_fds) {
         green__held_close_all(options->keep_fds, options->keep_fd_count);
     }
-}
-
-_Noreturn static void
-child_main(struct process *process, const struct green_spawn_options *options, int value_fd,
-           const sigset_t *mask)
-{
-    struct green_job *self = &process->job;
-    close_parents(options);
     if (options->daemon) {
-        hold_lifeline();
-    } else if (lifeline[0] >= 0) {
-        close(lifeline[0]);
-        lifeline[0] = -1;
-        lifeline[1] = -1;
+        hold_lifeline(pipes->lifeline[0]);
     }
     process->pid = getpid();
     green__worker_attach(self);
@@ -149,7 +122,7 @@ child_main(struct process *process, const struct green_spawn_options *options, i
     green__exit_run();
     fflush(stdout);
     fflush(stderr);
-    ssize_t ignored = write(value_fd, &value, sizeof value);
+    ssize_t ignored = write(pipes->value[1], &value, sizeof value);
     (void)ignored; /* nobody may be interested any more */
     _exit(0);
 }
@@ -157,9 +130,9 @@ child_main(struct process *process, const struct green_spawn_options *options, i
 /* ---- the parent ---- */
 
 /** Fork with all signals blocked, so that none is handled in a half-made child. */
-static pid_t
+static int
 fork_child(struct process *process, const struct green_spawn_options *options,
-           const int pipe_fds[2])
+           const struct pipes *pipes)
 {
     sigset_t all;
     sigset_t mask;
@@ -169,50 +142,74 @@ fork_child(struct process *process, const struct green_spawn_options *options,
     pthread_sigmask(SIG_SETMASK, &all, &mask);
     green__sched_fork_prepare();
     green__exit_fork_prepare();
-    green__lock(&lifeline_lock);
     pid_t pid = fork();
     if (pid == 0) {
-        green__unlock(&lifeline_lock);
-        close(pipe_fds[0]);
-        child_main(process, options, pipe_fds[1], &mask);
+        child_main(process, options, pipes, &mask);
     }
-    int err = errno;
-    green__unlock(&lifeline_lock);
+    int err = pid < 0 ? -errno : 0;
     green__exit_fork_parent();
     green__sched_fork_parent();
     if (pid > 0) {
         green__held_note_fork();
         process->pid = pid;
-        process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-        green__held_add(process->pidfd);
+        process->pidfd = green__held_add((int)syscall(SYS_pidfd_open, pid, 0));
         green__child_start(process->child, pid);
     }
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    return pid > 0 ? pid : -err;
+    return err;
+}
+
+static void
+close_pipe(const int fds[2])
+{
+    if (fds[0] >= 0) {
+        close(fds[0]);
+        close(fds[1]);
+    }
+}
+
+/** Make what parent and child are connected by; there is a descriptor left for the pidfd then. */
+static int
+open_pipes(struct pipes *pipes, bool daemon)
+{
+    *pipes = (struct pipes){{-1, -1}, {-1, -1}};
+    int probe = -1;
+    if (pipe2(pipes->value, O_CLOEXEC | O_NONBLOCK) == 0 &&
+        (!daemon || pipe2(pipes->lifeline, O_CLOEXEC) == 0)) {
+        probe = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    }
+    if (probe < 0) {
+        int err = -errno;
+        close_pipe(pipes->value);
+        close_pipe(pipes->lifeline);
+        return err;
+    }
+    close(probe);
+    return 0;
 }
 
 static int
 start(struct process *process, const struct green_spawn_options *options)
 {
-    int pipe_fds[2];
-    if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) != 0) {
-        return -errno;
-    }
-    int probe = (int)syscall(SYS_pidfd_open, getpid(), 0); /* is there a descriptor for it? */
-    if (probe < 0) {
-        int err = -errno;
-        close(pipe_fds[0]);
-        close(pipe_fds[1]);
+    struct pipes pipes;
+    int err = open_pipes(&pipes, options->daemon);
+    if (err != 0) {
         return err;
     }
-    close(probe);
-    pid_t pid = fork_child(process, options, pipe_fds);
-    close(pipe_fds[1]);
-    if (pid < 0) {
-        close(pipe_fds[0]);
-        return pid;
+    process->child->lifeline = green__held_add(pipes.lifeline[1]);
+    err = fork_child(process, options, &pipes);
+    if (err != 0) {
+        green__held_remove(pipes.lifeline[1]);
+        process->child->lifeline = -1;
+        close_pipe(pipes.value);
+        close_pipe(pipes.lifeline);
+        return err;
     }
-    process->value_fd = green__held_add(pipe_fds[0]);
+    close(pipes.value[1]);
+    if (options->daemon) {
+        close(pipes.lifeline[0]);
+    }
+    process->value_fd = green__held_add(pipes.value[0]);
     return 0;
 }
 
@@ -220,9 +217,6 @@ static int
 prepare(struct process *process, const struct green_spawn_options *options)
 {
     int err = green__job_set_name(&process->job, options);
-    if (err == 0 && options->daemon) {
-        err = open_lifeline();
-    }
     if (err == 0 && (process->child = green__child_reserve()) == NULL) {
         err = -ENOMEM;
     }

@@ -107,7 +107,10 @@ bool green__wait_in_kernel(const struct green_job *self);
  * From here on a cancellation, or the deadline, interrupts the call (EINTR), again and again until
  * green__kernel_leave(). After an EINTR call this again before the next try.
  *
- * @return 0, -ETIMEDOUT, -ECANCELED, or -EAGAIN when the system has no timer left for the deadline.
+ * A deadline that has passed is found so when it matters: at the latest by the call's interruption.
+ *
+ * @return 0, -ETIMEDOUT (the caller calls green__wait_timed_out() if that is its result),
+ * -ECANCELED, or -EAGAIN when the system has no timer left for the deadline.
  */
 int green__kernel_enter(struct green_job *self, green_deadline deadline);
 void green__kernel_leave(struct green_job *self);

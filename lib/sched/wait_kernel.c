@@ -135,18 +135,6 @@ create_alarm(struct green_job *self)
     return alarm;
 }
 
-/** The timer has ticked since the last look: see why, and set it for what comes next. */
-static int
-look_again(struct green__alarm *alarm, green_deadline limit)
-{
-    atomic_store(&alarm->ticked, false);
-    if (limit != GREEN_FOREVER && green__clock_now() >= limit) {
-        return -ETIMEDOUT;
-    }
-    set_timer(alarm, limit);
-    return 0;
-}
-
 int
 green__kernel_enter(struct green_job *self, green_deadline deadline)
 {
@@ -160,15 +148,13 @@ green__kernel_enter(struct green_job *self, green_deadline deadline)
         green__wait_heed(self);
     }
     int err = green__wait_check(self);
-    if (err == 0) {
-        if (atomic_load(&alarm->ticked)) {
-            err = look_again(alarm, limit);
-        } else if (limit < atomic_load(&alarm->due)) {
+    /* A tick says that the deadline, or an earlier one, has come: set the timer for ours. */
+    if (err == 0 && (atomic_exchange(&alarm->ticked, false) || limit < atomic_load(&alarm->due))) {
+        if (limit != GREEN_FOREVER && green__clock_now() >= limit) {
+            err = -ETIMEDOUT;
+        } else {
             set_timer(alarm, limit);
         }
-    }
-    if (err == -ETIMEDOUT) {
-        green__wait_timed_out(self, deadline);
     }
     if (err != 0) {
         green__kernel_leave(self);
