@@ -2,8 +2,8 @@
  * One connection, in blocking style. This is the same object code in every mode: the calls park a
  * task, and block a thread or a process.
  *
- * A cancellation is the order to drain. It is heard where nothing is lost, while we wait for the
- * next chunk; the answer to a chunk is shielded from it.
+ * A cancellation is the order to drain. It is heard where nothing is lost by it, while we wait for
+ * the next chunk; the answer to a chunk is shielded from it.
  */
 #include "serve.h"
 
@@ -29,84 +29,88 @@ burn(uint64_t ms)
     } while (now.tv_sec * 1000 + now.tv_nsec / 1000000 < until);
 }
 
+/** Wait for the next chunk. A cancellation is the order to drain: from then on, not for long. */
 static ssize_t
-receive(int fd, struct green_view *ret_chunk, uint64_t timeout_ms)
+receive(struct exchange *exchange, struct green_view *ret_chunk)
 {
     struct green_timeout timeout;
-    green_timeout_start(&timeout, timeout_ms);
-    ssize_t got = green_recv_view(fd, ret_chunk);
+    if (!exchange->draining) {
+        green_timeout_start(&timeout, exchange->options->idle_timeout_ms);
+        ssize_t got = green_recv_view(exchange->fd, ret_chunk);
+        green_timeout_stop(&timeout);
+        if (got != -ECANCELED) {
+            return got;
+        }
+        exchange->draining = true;
+    }
+    struct green_shield shield;
+    green_shield_start(&shield);
+    green_timeout_start(&timeout, QUIET_MS);
+    ssize_t got = green_recv_view(exchange->fd, ret_chunk);
     green_timeout_stop(&timeout);
+    green_shield_stop(&shield);
     return got;
 }
 
+/** Answer a chunk, come what may. */
 static int
 answer(struct exchange *exchange, struct green_view *chunk)
 {
     const struct options *options = exchange->options;
+    struct green_shield shield;
+    struct green_timeout timeout;
+    green_shield_start(&shield);
     if (options->delay_ms > 0) {
         green_sleep(options->delay_ms);
     }
     if (options->burn_ms > 0) {
         burn(options->burn_ms);
     }
-    struct green_timeout timeout;
     green_timeout_start(&timeout, options->write_timeout_ms);
     int err = options->service->answer(exchange, chunk);
     green_timeout_stop(&timeout);
+    green_shield_stop(&shield);
     return err;
 }
 
-/** Answer what was held back, end our side, and see to it that the peer gets all of it. */
+/** Nothing more comes, for this reason: answer what was held back and end our side. */
 static enum ending
-finish(struct exchange *exchange, enum ending ending)
+finish(struct exchange *exchange, ssize_t got)
 {
+    if (got != 0 && got != -ETIMEDOUT) {
+        return ENDING_BROKEN;
+    }
+    struct green_shield shield;
     struct green_timeout timeout;
+    green_shield_start(&shield);
     green_timeout_start(&timeout, exchange->options->write_timeout_ms);
     int err = exchange->options->service->finish(exchange);
     green_timeout_stop(&timeout);
-    if (err == 0) {
-        err = green_shutdown(exchange->fd, SHUT_WR);
+    green_shield_stop(&shield);
+    if (err != 0 || green_shutdown(exchange->fd, SHUT_WR) != 0) {
+        return ENDING_BROKEN;
     }
-    return err == 0 ? ending : ENDING_BROKEN;
+    if (got == 0) {
+        return ENDING_PEER;
+    }
+    return exchange->draining ? ENDING_DRAINED : ENDING_IDLE;
 }
 
 enum ending
-serve(int fd, const struct options *options, bool drain_at_once)
+serve(int fd, const struct options *options, bool draining)
 {
-    struct exchange exchange = {.fd = fd, .options = options};
+    struct exchange exchange = {.fd = fd, .options = options, .draining = draining};
     upper_init(&exchange.upper, options->encoding);
-    struct green_shield shield;
-    enum ending ending = ENDING_BROKEN;
-    bool draining = drain_at_once;
-    if (draining) {
-        green_shield_start(&shield);
-    }
     for (;;) {
         struct green_view chunk;
-        ssize_t got = receive(fd, &chunk, draining ? QUIET_MS : options->idle_timeout_ms);
-        if (got == -ECANCELED && !draining) {
-            draining = true;
-            green_shield_start(&shield);
-            continue;
-        }
-        struct green_shield answering;
-        green_shield_start(&answering);
-        if (got > 0) {
-            got = answer(&exchange, &chunk) == 0 ? got : -EPIPE;
-        } else if (got == 0) {
-            ending = finish(&exchange, ENDING_PEER);
-        } else if (got == -ETIMEDOUT) {
-            ending = finish(&exchange, draining ? ENDING_DRAINED : ENDING_IDLE);
-        }
-        green_shield_stop(&answering);
+        ssize_t got = receive(&exchange, &chunk);
         if (got <= 0) {
-            break;
+            return finish(&exchange, got);
+        }
+        if (answer(&exchange, &chunk) != 0) {
+            return ENDING_BROKEN;
         }
     }
-    if (draining) {
-        green_shield_stop(&shield);
-    }
-    return ending;
 }
 
 uint64_t

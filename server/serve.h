@@ -22,9 +22,9 @@ enum ending {
  *
  * A cancellation of the calling worker starts the drain of this connection.
  *
- * @param drain_at_once  The server drains already.
+ * @param draining  The server drains already.
  */
-enum ending serve(int fd, const struct options *options, bool drain_at_once);
+enum ending serve(int fd, const struct options *options, bool draining);
 
 /**
  * After a drained connection: wait for the peer to end its side too, so that nothing of what it got

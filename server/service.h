@@ -4,6 +4,8 @@
 #ifndef SERVER_SERVICE_H
 #define SERVER_SERVICE_H
 
+#include <stdbool.h>
+
 #include <green.h>
 
 #include "options.h"
@@ -14,6 +16,7 @@ struct exchange {
     int fd;
     const struct options *options;
     struct upper upper;
+    bool draining; /**< Told to come to an end. */
 };
 
 struct service {
