@@ -12,15 +12,13 @@
 #include "supervisor.h"
 
 static int
-work_green(struct server *server, struct board *board, struct place *place)
+work_green(struct server *server)
 {
-    (void)board;
     close(server->signal_fd);
     server->signal_fd = signals_open();
-    atomic_store(&place->activity, ACTIVITY_BUSY);
     unsigned share = (unsigned)(server->options.max_connections / server->options.workers);
     struct ending_report ending = stream_run(server, GREEN_TASK, share);
-    atomic_store(&place->cut, ending.cut);
+    atomic_store(&server->place->cut, ending.cut);
     return ending.cut == 0 ? 0 : 1;
 }
 
@@ -33,7 +31,6 @@ run_green(struct server *server)
         const struct workforce force = {work_green, NULL, workers, workers};
         return supervise(server, &force);
     }
-    listeners_announce(&server->listeners, "green", 1);
     return report_ending(stream_run(server, GREEN_TASK, (unsigned)options->max_connections),
                          options->drain_timeout_ms);
 }

@@ -41,8 +41,9 @@ accept_next(const struct server *server)
 
 /** Serve until the worker is cancelled, or may leave for want of work. */
 static void
-serve_connections(struct server *server, struct board *board, struct place *place)
+serve_connections(struct server *server)
 {
+    struct place *place = server->place;
     unsigned pause_ms = 0;
     for (;;) {
         atomic_store(&place->activity, ACTIVITY_IDLE);
@@ -51,7 +52,7 @@ serve_connections(struct server *server, struct board *board, struct place *plac
             return;
         }
         if (fd == -ETIMEDOUT) {
-            if (supervisor_may_retire(board, place)) {
+            if (supervisor_may_retire(server->board, place)) {
                 return;
             }
             continue;
@@ -64,28 +65,28 @@ serve_connections(struct server *server, struct board *board, struct place *plac
             continue;
         }
         pause_ms = 0;
-        supervisor_note_busy(board, place);
+        supervisor_note_busy(server->board, place);
         serve_one(server, fd, false);
     }
 }
 
 static int
-work_prefork(struct server *server, struct board *board, struct place *place)
+work_prefork(struct server *server)
 {
     signals_for_blocking_worker(server->signal_fd);
-    serve_connections(server, board, place);
+    server_ready(server);
+    serve_connections(server);
     return 0;
 }
 
 /** In a drain: those who block cannot look after the queue, which may be longer than the pool. */
 static int
-work_rest(struct server *server, struct board *board, struct place *place)
+work_rest(struct server *server)
 {
-    (void)board;
     close(server->signal_fd);
     server->signal_fd = signals_open();
     struct ending_report ending = stream_run_rest(server);
-    atomic_store(&place->cut, ending.cut);
+    atomic_store(&server->place->cut, ending.cut);
     return ending.cut == 0 ? 0 : 1;
 }
 

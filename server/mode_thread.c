@@ -7,7 +7,6 @@
 static int
 run_thread(struct server *server)
 {
-    listeners_announce(&server->listeners, "thread", 1);
     const struct options *options = &server->options;
     return report_ending(stream_run(server, GREEN_THREAD, (unsigned)options->max_connections),
                          options->drain_timeout_ms);

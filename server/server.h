@@ -17,6 +17,11 @@ struct server {
     int signal_fd; /**< A signalfd for all that signals_block() blocked. */
     /** Connections that are served now: shared with the supervisor when there is one. */
     atomic_uint *connections;
+    struct board *board; /**< A worker process': shared with its supervisor; else NULL. */
+    struct place *place; /**< Its own place on it. */
 };
+
+/** From now on this process accepts: say so to whom it concerns. */
+void server_ready(struct server *server);
 
 #endif

@@ -356,6 +356,8 @@ stream_run(struct server *server, enum green_kind kind, unsigned max_connections
         log_write(LOG_ERROR, "cannot start to serve: %s", green_strerror(err));
         return (struct ending_report){1, false};
     }
+    green_yield(); /* those who accept wait at their listeners now */
+    server_ready(server);
     return finish(ORDER_NONE);
 }
 

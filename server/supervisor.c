@@ -41,6 +41,7 @@ struct supervisor {
     bool draining;
     green_deadline drain_until;
     unsigned cut;
+    bool announced;
 };
 
 /* ---- on the board ---- */
@@ -57,14 +58,27 @@ somebody_idle(struct board *board)
     return false;
 }
 
+static void
+ring(const struct board *board)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(board->bell_fd, &one, sizeof one);
+    (void)ignored;
+}
+
+void
+supervisor_note_ready(struct board *board, struct place *place)
+{
+    atomic_store(&place->activity, ACTIVITY_IDLE);
+    ring(board);
+}
+
 void
 supervisor_note_busy(struct board *board, struct place *place)
 {
     atomic_store(&place->activity, ACTIVITY_BUSY);
     if (!somebody_idle(board) && atomic_load(&board->alive) < board->most) {
-        uint64_t one = 1;
-        ssize_t ignored = write(board->hungry_fd, &one, sizeof one);
-        (void)ignored;
+        ring(board);
     }
 }
 
@@ -106,8 +120,10 @@ worker_main(void *arg)
     const struct start *start = arg;
     struct supervisor *self = start->supervisor;
     self->server->connections = &start->place->connections;
+    self->server->board = self->board;
+    self->server->place = start->place;
     /* Not by return: what was cut off is not waited for. */
-    _exit(start->work(self->server, self->board, start->place));
+    _exit(start->work(self->server));
 }
 
 static int
@@ -298,12 +314,29 @@ dump(const struct supervisor *self)
     }
 }
 
+/** Say that echod listens, once all of its first workers accept. */
+static void
+announce(struct supervisor *self)
+{
+    for (size_t i = 0; i < self->board->least && !self->announced; i++) {
+        int activity = atomic_load(&self->board->places[i].activity);
+        if (activity == ACTIVITY_NONE || activity == ACTIVITY_STARTING) {
+            return;
+        }
+    }
+    if (!self->announced && !self->draining) {
+        self->announced = true;
+        listeners_announce(&self->server->listeners, self->server->options.mode->name,
+                           self->board->least);
+    }
+}
+
 /** Wait for the next thing to do; returns as green_poll(). Entry i + 2 is worker i's end. */
 static int
 wait_for_events(struct supervisor *self)
 {
     self->ready[0] = (struct pollfd){.fd = self->server->signal_fd, .events = POLLIN};
-    self->ready[1] = (struct pollfd){.fd = self->board->hungry_fd, .events = POLLIN};
+    self->ready[1] = (struct pollfd){.fd = self->board->bell_fd, .events = POLLIN};
     for (size_t i = 0; i < self->places; i++) {
         int fd = self->jobs[i] == NULL ? -1 : green_job_fd(self->jobs[i]);
         self->ready[i + 2] = (struct pollfd){.fd = fd, .events = POLLIN};
@@ -339,7 +372,7 @@ control(struct supervisor *self)
         }
         if (self->ready[1].revents != 0) {
             uint64_t ignored;
-            ssize_t got = read(self->board->hungry_fd, &ignored, sizeof ignored);
+            ssize_t got = read(self->board->bell_fd, &ignored, sizeof ignored);
             (void)got;
         }
         for (size_t i = 0; i < self->places; i++) {
@@ -348,6 +381,7 @@ control(struct supervisor *self)
             }
         }
         repair(self);
+        announce(self);
     }
     return false;
 }
@@ -368,9 +402,9 @@ open_supervisor(struct supervisor *self)
     }
     board->least = self->force->least;
     board->most = self->force->most;
-    board->hungry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    board->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->board = board;
-    return board->hungry_fd < 0 ? -errno : 0;
+    return board->bell_fd < 0 ? -errno : 0;
 }
 
 int
@@ -383,7 +417,6 @@ supervise(struct server *server, const struct workforce *force)
         return 1;
     }
     repair(&self);
-    listeners_announce(&server->listeners, server->options.mode->name, force->least);
     bool timed_out = control(&self);
     kill_all(&self);
     free(self.jobs);

@@ -26,12 +26,12 @@ struct board {
     atomic_uint leaving; /**< Those of them that have nothing to do and are on their way out. */
     unsigned least;      /**< Workers that are kept. */
     unsigned most;       /**< Workers that there may be, besides one for the rest. */
-    int hungry_fd;       /**< An eventfd: written by a worker that sees nobody idle. */
+    int bell_fd; /**< An eventfd: rung by workers for the supervisor to look at the board. */
     struct place places[];
 };
 
 /** What a worker process runs, until it is cancelled (a drain); returns its exit code. */
-typedef int (*work_function)(struct server *server, struct board *board, struct place *place);
+typedef int (*work_function)(struct server *server);
 
 /** The workers of a mode. */
 struct workforce {
@@ -47,6 +47,9 @@ struct workforce {
 
 /** Keep workers until a signal says to end; returns echod's exit code. */
 int supervise(struct server *server, const struct workforce *force);
+
+/** A worker has started, and accepts. */
+void supervisor_note_ready(struct board *board, struct place *place);
 
 /** A worker became busy: ask for another one if nobody is idle. */
 void supervisor_note_busy(struct board *board, struct place *place);
