@@ -25,7 +25,7 @@ green__wait_in_kernel(const struct green_job *self)
 static void
 reconsider(struct green_job *job)
 {
-    if (job->state == GREEN__PARKED && (job->woken || green__wait_check(job) != 0)) {
+    if (job->state == GREEN__PARKED && (job->woken || green__wait_cancelled(job))) {
         green__sched_ready(job);
     }
 }
@@ -150,7 +150,7 @@ green__wait_park(struct green_job *self, green_deadline deadline, const char *wh
     self->waits_for = what;
     int err = 0;
     while (!self->woken) {
-        err = green__wait_check(self);
+        err = green__wait_cancelled(self) ? -ECANCELED : 0;
         if (err == 0 && (self->expired || limit == GREEN_NOW)) {
             green__wait_timed_out(self, deadline);
             err = -ETIMEDOUT;

@@ -17,12 +17,27 @@
 
 #include "sched/worker.h"
 
-/** -ECANCELED when the worker was cancelled and is not shielded, else 0. Every blocking call starts
- *  with it. */
-static inline int
-green__wait_check(const struct green_job *self)
+/** Take note of what others wanted of a thread's own worker. */
+void green__wait_heed(struct green_job *host);
+
+/** Whether the worker knows that it was cancelled, and is not shielded. */
+static inline bool
+green__wait_cancelled(const struct green_job *job)
 {
-    return self->cancelled && self->shields == 0 ? -ECANCELED : 0;
+    return job->cancelled && job->shields == 0;
+}
+
+/**
+ * -ECANCELED when the calling worker was cancelled and is not shielded, else 0. Every blocking call
+ * starts with it; not to be called inside a wait.
+ */
+static inline int
+green__wait_check(struct green_job *self)
+{
+    if (atomic_load(&self->attention) != 0 && self->kind != GREEN_TASK) {
+        green__wait_heed(self); /* a task hears of it from its scheduler */
+    }
+    return green__wait_cancelled(self) ? -ECANCELED : 0;
 }
 
 /** Start a wait of the calling worker. */
@@ -51,9 +66,6 @@ void green__wait_wake(struct green_job *job);
 
 /** Cancel a worker that has not ended (the caller holds the lock of its end, or is itself). */
 void green__wait_cancel(struct green_job *job);
-
-/** Take note of what others wanted of a thread's own worker. */
-void green__wait_heed(struct green_job *host);
 
 /** The deadline that holds for a call: its own or that of the innermost scopes. */
 static inline green_deadline
