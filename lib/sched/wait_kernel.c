@@ -143,18 +143,21 @@ green__kernel_enter(struct green_job *self, green_deadline deadline)
         return -EAGAIN;
     }
     green_deadline limit = green__wait_limit(self, deadline);
+    int err = 0;
     atomic_store(&alarm->in_kernel, true);
-    if (atomic_load(&self->attention) != 0) {
-        green__wait_heed(self);
-    }
-    int err = green__wait_check(self);
     /* A tick says that the deadline, or an earlier one, has come: set the timer for ours. */
-    if (err == 0 && (atomic_exchange(&alarm->ticked, false) || limit < atomic_load(&alarm->due))) {
+    if (atomic_exchange(&alarm->ticked, false) || limit < atomic_load(&alarm->due)) {
         if (limit != GREEN_FOREVER && green__clock_now() >= limit) {
             err = -ETIMEDOUT;
         } else {
             set_timer(alarm, limit);
         }
+    }
+    /* Last: a cancellation that comes after this look makes the timer tick, and nobody but its
+     * handler sets the timer until the call. */
+    int cancelled = green__wait_check(self);
+    if (cancelled != 0) {
+        err = cancelled;
     }
     if (err != 0) {
         green__kernel_leave(self);
