@@ -54,7 +54,7 @@ green__readiness_recv(struct green__io *io, int fd, void *buf, size_t len, int f
         return fd < 0 ? -EBADF : -ENOMEM;
     }
     for (;;) {
-        if (slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) {
+        if ((slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) || (flags & MSG_DONTWAIT)) {
             ssize_t got = recv(fd, buf, len, flags | MSG_DONTWAIT);
             if (got >= 0) {
                 if (got > 0 && (size_t)got < len && slot->stream && flags == 0) {
