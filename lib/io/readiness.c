@@ -21,6 +21,18 @@ place_for(struct green__slot *slot, unsigned event)
     return event == GREEN__READABLE ? &slot->reader : &slot->writer;
 }
 
+/** Park until the engine wakes us, which the thread's own stack can wait for in its loop alone. */
+static int
+park_in_engine(struct green__io *io, struct green_job *self, green_deadline deadline,
+               const char *what)
+{
+    bool host = self->kind != GREEN_TASK;
+    io->sched->uv_requests += host; /* the last task may end meanwhile */
+    int err = green__wait_park(self, deadline, what);
+    io->sched->uv_requests -= host;
+    return err;
+}
+
 /** Park until the descriptor is ready; 0 when it may be. */
 static int
 await(struct green__io *io, int fd, struct green__slot *slot, unsigned event)
@@ -36,9 +48,9 @@ await(struct green__io *io, int fd, struct green__slot *slot, unsigned event)
     }
     green__wait_begin(self);
     *place = self;
-    err = green__wait_park(self, GREEN_FOREVER,
-                           event == GREEN__READABLE ? "a descriptor to read"
-                                                    : "a descriptor to write");
+    err =
+        park_in_engine(io, self, GREEN_FOREVER,
+                       event == GREEN__READABLE ? "a descriptor to read" : "a descriptor to write");
     if (*place != self) {
         return -EBADF;
     }
