@@ -207,6 +207,22 @@ green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, soc
 
 /* ---- any descriptors ---- */
 
+/** Mark the entries whose descriptors were closed meanwhile: how many they are. */
+static int
+mark_closed(struct green__io *io, struct pollfd *fds, size_t count, const struct green_job *self)
+{
+    int closed = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct green__slot *slot = green__slot_peek(io, fds[i].fd);
+        if (slot != NULL && (((fds[i].events & POLLIN) && slot->reader != self) ||
+                             ((fds[i].events & POLLOUT) && slot->writer != self))) {
+            fds[i].revents = POLLNVAL;
+            closed++;
+        }
+    }
+    return closed;
+}
+
 /** Leave the places of the first entries again. */
 static void
 vacate(struct green__io *io, const struct pollfd *fds, size_t count, const struct green_job *self)
@@ -225,7 +241,7 @@ vacate(struct green__io *io, const struct pollfd *fds, size_t count, const struc
     }
 }
 
-/** Take the places that one entry wants. */
+/** Take the places that one entry wants; another entry of ours may have them already. */
 static int
 occupy_one(struct green__io *io, const struct pollfd *entry, struct green_job *self)
 {
@@ -235,8 +251,8 @@ occupy_one(struct green__io *io, const struct pollfd *entry, struct green_job *s
     }
     unsigned events = ((entry->events & POLLIN) ? (unsigned)GREEN__READABLE : 0) |
                       ((entry->events & POLLOUT) ? (unsigned)GREEN__WRITABLE : 0);
-    if (((events & GREEN__READABLE) && slot->reader != NULL) ||
-        ((events & GREEN__WRITABLE) && slot->writer != NULL)) {
+    if (((events & GREEN__READABLE) && slot->reader != NULL && slot->reader != self) ||
+        ((events & GREEN__WRITABLE) && slot->writer != NULL && slot->writer != self)) {
         return -EBUSY;
     }
     int err = io->engine->watch(io, entry->fd, slot, events);
@@ -270,12 +286,14 @@ green__readiness_wait_fd(struct green__io *io, struct pollfd *fds, size_t count,
             }
             taken += err == 0;
         }
+        int closed = 0;
         if (err == 0) {
-            err = green__wait_park(self, deadline, "descriptors");
+            err = park_in_engine(io, self, deadline, "descriptors");
+            closed = err == 0 ? mark_closed(io, fds, count, self) : 0;
         }
         vacate(io, fds, taken, self);
-        if (err != 0) {
-            return err;
+        if (err != 0 || closed > 0) {
+            return err != 0 ? err : closed;
         }
     }
 }
