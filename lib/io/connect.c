@@ -50,12 +50,32 @@ outcome(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) == 0 ? -err : -errno;
 }
 
+/**
+ * A stream that begins to connect is new: nobody waits for it, and no engine knows it. What a slot
+ * says is about an older descriptor that was closed behind our back.
+ */
+static void
+renew_stream(int fd)
+{
+    struct green__io *io = green__io_peek();
+    const struct green__slot *slot = io == NULL ? NULL : green__slot_peek(io, fd);
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (slot != NULL && (slot->armed != 0 || slot->handle != NULL) &&
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM) {
+        green__slot_renew(io, fd, true);
+    }
+}
+
 int
 green_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
     int err = green__wait_check(green__self());
     while (err == 0) {
         err = start(fd, address, length);
+        if (err == 0 || err == -EINPROGRESS) {
+            renew_stream(fd);
+        }
         if (err == -EINPROGRESS || err == -EINTR) {
             int events = green_wait_fd(fd, POLLOUT, GREEN_FOREVER);
             return events < 0 ? events : outcome(fd);

@@ -41,10 +41,12 @@ struct green__slot {
     struct green_job *writer;
     void *handle;        /**< The engine's own. */
     uint32_t generation; /**< Counts the closes of this number. */
-    uint8_t ready;       /**< Reported, or not known: trying is worth while. */
-    uint8_t armed;       /**< What the engine watches. */
-    bool stream;         /**< A byte stream of ours: a short read means that it is empty. */
-    bool nonblocking;    /**< A listener that was made so. */
+    uint32_t
+        closes;    /**< What green__held_closes() said: when it grows, another thread closed it. */
+    uint8_t ready; /**< Reported, or not known: trying is worth while. */
+    uint8_t armed; /**< What the engine watches. */
+    bool stream;   /**< A byte stream of ours: a short read means that it is empty. */
+    bool nonblocking; /**< A listener that was made so. */
 };
 
 #define GREEN__SLOTS_PER_CHUNK 128
@@ -100,7 +102,8 @@ struct green__slot *green__slot_get(struct green__io *io, int fd);
 /** A descriptor's slot if it ever had one. */
 struct green__slot *green__slot_peek(struct green__io *io, int fd);
 
-/** A descriptor was made under this number: whatever the slot says is about an older one. */
+/** The number was closed, or a descriptor made under it: whatever the slot says is about an older
+ *  one, and who still waits for that gets -EBADF. */
 void green__slot_renew(struct green__io *io, int fd, bool stream);
 
 /** The engine's report: note it, and wake those it concerns. */

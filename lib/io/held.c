@@ -3,7 +3,8 @@
  *
  * Invariant: a set bit is an open descriptor of the library's making. Bits are set after the open
  * and cleared before the close, so a fork in between leaks a descriptor into the child at worst and
- * never closes a foreign one. Any thread may call.
+ * never closes a foreign one. A count of closes that has grown tells a thread that what it knows of
+ * the number is about an older descriptor. Any thread may call.
  */
 #include "io/held.h"
 
@@ -15,6 +16,7 @@
 #define WORD_BITS 64
 
 static atomic_uint_fast64_t words[LIMIT / WORD_BITS]; /* untouched pages cost nothing */
+static _Atomic(uint32_t) closes[LIMIT];
 static atomic_int highest;
 static atomic_bool forked;
 
@@ -40,8 +42,15 @@ void
 green__held_remove(int fd)
 {
     if (fd >= 0 && fd < LIMIT) {
+        atomic_fetch_add_explicit(&closes[fd], 1, memory_order_relaxed);
         atomic_fetch_and_explicit(&words[fd / WORD_BITS], ~bit_of(fd), memory_order_relaxed);
     }
+}
+
+uint32_t
+green__held_closes(int fd)
+{
+    return fd >= 0 && fd < LIMIT ? atomic_load_explicit(&closes[fd], memory_order_relaxed) : 0;
 }
 
 void

@@ -9,12 +9,16 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /** Note a descriptor that the library has made; returns it. */
 int green__held_add(int fd);
 
 /** Forget one that is about to be closed. */
 void green__held_remove(int fd);
+
+/** How many descriptors of this number were closed here, by whatever thread. */
+uint32_t green__held_closes(int fd);
 
 /** In a forked child: close all, but those in `keep`. */
 void green__held_close_all(const int *keep, size_t keep_count);

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/errors.h"
 #include "io/engine.h"
+#include "io/held.h"
 #include "sched/wait.h"
 
 /** The best first. */
@@ -121,27 +122,59 @@ make_slot(struct green__io *io, int fd)
     return &slots[(size_t)fd % GREEN__SLOTS_PER_CHUNK];
 }
 
+/** Its waiters see that the place is not theirs any more. */
+static void
+end_waits(struct green__slot *slot)
+{
+    struct green_job *reader = slot->reader;
+    struct green_job *writer = slot->writer;
+    slot->reader = NULL;
+    slot->writer = NULL;
+    if (reader != NULL) {
+        green__wait_wake(reader);
+    }
+    if (writer != NULL && writer != reader) {
+        green__wait_wake(writer);
+    }
+}
+
+static void
+renew(struct green__io *io, int fd, struct green__slot *slot, bool stream)
+{
+    end_waits(slot);
+    if (slot->armed != 0 || slot->handle != NULL) {
+        io->engine->close(io, fd, slot);
+    }
+    slot->generation++;
+    slot->closes = green__held_closes(fd);
+    slot->ready = GREEN__READABLE;
+    slot->stream = stream;
+    slot->nonblocking = false;
+}
+
 struct green__slot *
 green__slot_get(struct green__io *io, int fd)
 {
     struct green__slot *slot = green__slot_peek(io, fd);
-    return slot != NULL || fd < 0 ? slot : make_slot(io, fd);
+    if (slot == NULL && fd >= 0) {
+        slot = make_slot(io, fd);
+    }
+    if (slot != NULL && slot->closes != green__held_closes(fd)) {
+        renew(io, fd, slot, false);
+    }
+    return slot;
 }
 
 void
 green__slot_renew(struct green__io *io, int fd, bool stream)
 {
-    struct green__slot *slot = green__slot_get(io, fd);
-    if (slot == NULL) {
-        return; /* the first call that needs it fails for want of memory */
+    struct green__slot *slot = green__slot_peek(io, fd);
+    if (slot == NULL && fd >= 0) {
+        slot = make_slot(io, fd);
     }
-    if (slot->armed != 0 || slot->handle != NULL) {
-        io->engine->close(io, fd, slot); /* closed by close() instead of green_close() */
+    if (slot != NULL) { /* else the first call that needs it fails for want of memory */
+        renew(io, fd, slot, stream);
     }
-    slot->generation++;
-    slot->ready = GREEN__READABLE;
-    slot->stream = stream;
-    slot->nonblocking = false;
 }
 
 void

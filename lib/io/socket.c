@@ -204,11 +204,7 @@ accept_one(int fd, struct green_address *peer)
         peer->length = sizeof peer->storage;
     }
     if (io != NULL) {
-        int connection = io->engine->accept(io, fd, address, length);
-        if (connection >= 0) {
-            green__slot_renew(io, connection, true);
-        }
-        return connection;
+        return io->engine->accept(io, fd, address, length);
     }
     const struct green__call call = {.fd = fd,
                                      .event = POLLIN,
@@ -225,6 +221,10 @@ green_accept(int fd, struct green_address *ret_peer)
         struct green_address peer;
         int connection = accept_one(fd, ret_peer == NULL ? NULL : &peer);
         if (connection >= 0) {
+            struct green__io *io = green__io_peek(); /* there is one without tasks too */
+            if (io != NULL) {
+                green__slot_renew(io, connection, true);
+            }
             if (ret_peer != NULL) {
                 *ret_peer = peer;
             }
@@ -279,20 +279,10 @@ green_close(int fd)
 {
     struct green__io *io = green__io_peek();
     struct green__slot *slot = io == NULL ? NULL : green__slot_peek(io, fd);
+    green__held_remove(fd);
     if (slot != NULL) {
-        struct green_job *reader = slot->reader;
-        struct green_job *writer = slot->writer;
-        slot->reader = NULL;
-        slot->writer = NULL;
-        if (reader != NULL) {
-            green__wait_wake(reader);
-        }
-        if (writer != NULL && writer != reader) {
-            green__wait_wake(writer);
-        }
         green__slot_renew(io, fd, false);
     }
-    green__held_remove(fd);
     int err = close(fd) == 0 || errno == EINTR ? 0 : -errno;
     green__pause_end();
     return err;
