@@ -191,7 +191,9 @@ task_main(void *arg)
     self->state = GREEN__ENDED;
     green__timers_unset(&sched->timers, &self->timer);
     green__list_remove(&self->member);
-    if (--sched->task_count == 0 && sched->ending) {
+    sched->task_count--;
+    sched->daemon_count -= self->daemon;
+    if (sched->ending && sched->task_count == sched->daemon_count) {
         green__wait_wake(sched->host);
     }
     green__worker_end(self, value);
@@ -258,23 +260,29 @@ green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t st
     green__context_make(&task->context, task->stack.low, task->stack.size, task_main, task);
     green__list_append(&sched->tasks, &task->member);
     sched->task_count++;
+    sched->daemon_count += task->daemon;
     green__sched_ready(task);
     return 0;
+}
+
+static void
+cancel_all(struct green__sched *sched)
+{
+    struct green__list *link = sched->tasks.next;
+    for (; link != &sched->tasks; link = link->next) {
+        green__wait_cancel(GREEN__CONTAINER(link, struct green_job, member));
+    }
 }
 
 void
 green__sched_finish(struct green__sched *sched)
 {
-    struct green__list *link = sched->tasks.next;
-    while (link != &sched->tasks) {
-        struct green_job *task = GREEN__CONTAINER(link, struct green_job, member);
-        link = link->next;
-        if (task->daemon) {
-            green__wait_cancel(task);
-        }
-    }
     sched->ending = true;
     while (sched->task_count > 0) {
+        /* The others may need the daemons to the end, and both may spawn more of either. */
+        if (sched->task_count == sched->daemon_count) {
+            cancel_all(sched);
+        }
         green__wait_begin(sched->host);
         green__wait_settle(sched->host);
     }

@@ -50,9 +50,10 @@ struct green__sched {
     size_t free_job_count;
     struct green__list tasks;
     size_t task_count;
-    size_t uv_requests; /**< Requests of libuv under way: keep the host in the loop. */
-    bool uv_touched;    /**< uv_run() has not seen the newest handles yet. */
-    void *io;           /**< lib/io's. */
+    size_t daemon_count; /**< Of those, the daemons. */
+    size_t uv_requests;  /**< Requests of libuv under way: keep the host in the loop. */
+    bool uv_touched;     /**< uv_run() has not seen the newest handles yet. */
+    void *io;            /**< lib/io's. */
 
     _Atomic(struct green_job *) inbox;
     atomic_uint holders; /**< Other threads that are about to ring: the scheduler outlives them. */
@@ -100,7 +101,8 @@ struct green__sched *green__sched_hold(struct green_job *host);
 /** Wake a scheduler that is held from its wait, and let go of it. Any thread; async-signal-safe. */
 void green__sched_ring(struct green__sched *sched);
 
-/** Wait until no task is left, daemons having been cancelled. On the host's stack. */
+/** Wait until no task is left; daemons are cancelled once they are among themselves. On the host's
+ *  stack. */
 void green__sched_finish(struct green__sched *sched);
 
 /** Unmake it. No task is left. */
