@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/errors.h"
@@ -16,7 +17,10 @@
 
 __thread struct green_job *green__running;
 
-static atomic_uint_fast64_t last_id;
+/** The main thread's number is kept for it, whoever comes first. */
+#define MAIN_ID 1
+
+static atomic_uint_fast64_t last_id = MAIN_ID;
 static pthread_key_t adopted_key;
 static pthread_once_t adopted_once = PTHREAD_ONCE_INIT;
 
@@ -167,6 +171,9 @@ green__worker_adopt(void)
         green__misuse("out of memory for the first call on a thread");
     }
     green__worker_init(job, GREEN_THREAD, NULL, NULL);
+    if (gettid() == getpid()) {
+        job->id = MAIN_ID;
+    }
     job->release = adopted_release;
     green__worker_attach(job);
     return job;
