@@ -56,7 +56,9 @@ start(struct green_job *job, size_t stack_size)
         size_t least = (size_t)PTHREAD_STACK_MIN > GREEN__STACK_MIN ? (size_t)PTHREAD_STACK_MIN
                                                                     : GREEN__STACK_MIN;
         size_t size = (stack_size + page - 1) / page * page;
-        err = pthread_attr_setstacksize(&attributes, size < least ? least : size);
+        err = size < stack_size
+                  ? ENOMEM
+                  : pthread_attr_setstacksize(&attributes, size < least ? least : size);
     }
     if (err == 0) {
         err = pthread_create(&thread, &attributes, thread_main, job);
