@@ -30,7 +30,7 @@ green__clock_ms_until(green_deadline deadline, uint64_t now)
     if (deadline <= now) {
         return 0;
     }
-    uint64_t ms = (deadline - now + GREEN__NS_PER_MS - 1) / GREEN__NS_PER_MS;
+    uint64_t ms = (deadline - now - 1) / GREEN__NS_PER_MS + 1;
     return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 

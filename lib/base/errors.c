@@ -6,6 +6,7 @@
  */
 #include "base/errors.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ green_strerror(int err)
     if (err >= 0) {
         return "Success";
     }
-    const char *text = strerrordesc_np(-err);
+    const char *text = err == INT_MIN ? NULL : strerrordesc_np(-err);
     return text != NULL ? text : "Unknown error";
 }
 
