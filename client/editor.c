@@ -203,6 +203,16 @@ leave_signals(const struct echoc_editor *editor)
     }
 }
 
+/* Go on after a stop, in which others have written: nothing of theirs is taken away. */
+static void
+resume(struct echoc_editor *editor)
+{
+    const char *codes = editor->clears ? "\r\x1b[J" : "\n";
+    (void)green_writeall(STDOUT_FILENO, codes, strlen(codes));
+    (void)el_set(editor->line, EL_PREP_TERM, 1);
+    redraw(editor);
+}
+
 /* Stop as Ctrl-Z asks, with the terminal in its own mode; returns when the shell goes on with us.
  */
 static void
@@ -212,8 +222,7 @@ suspend(struct echoc_editor *editor)
     leave_signals(editor);
     (void)raise(SIGTSTP);
     catch_signals(editor);
-    (void)el_set(editor->line, EL_PREP_TERM, 1);
-    redraw(editor);
+    resume(editor);
 }
 
 /* Returns whether the line goes on. */
@@ -226,6 +235,7 @@ take_signal(struct echoc_editor *editor)
     }
     switch (number) {
     case SIGWINCH:
+        (void)erase(editor); /* where the terminal, which flows lines anew, has put it */
         el_resize(editor->line);
         redraw(editor);
         return true;
@@ -233,8 +243,7 @@ take_signal(struct echoc_editor *editor)
         suspend(editor);
         return true;
     case SIGCONT: /* after a stop that was not ours to prepare */
-        (void)el_set(editor->line, EL_PREP_TERM, 1);
-        redraw(editor);
+        resume(editor);
         return true;
     default:
         break;

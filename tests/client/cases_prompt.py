@@ -309,6 +309,7 @@ class Interactive(Case):
         os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED)
         termios.tcsetattr(terminal.slave, termios.TCSANOW, terminal.attributes)
         terminal.signal(signal.SIGCONT)
+        terminal.expect(b"\r\x1b[J")
         terminal.expect(PROMPT + b"be")
         terminal.type(b"fore\n")
         terminal.expect(b"BEFORE\r\n")
@@ -323,6 +324,7 @@ class Interactive(Case):
         for columns in (30, 50, 70):  # more than once
             terminal.settle()
             fcntl.ioctl(terminal.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            terminal.expect(b"\r\x1b[J")  # over the old one
             terminal.expect(PROMPT + b"wide")
         terminal.type(b"\n")
         terminal.expect(b"WIDE\r\n")
