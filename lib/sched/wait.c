@@ -206,26 +206,36 @@ green__waitq_init(struct green__waitq *queue)
 }
 
 int
-green__waitq_wait(struct green__waitq *queue, struct green_job *self, green_deadline deadline,
-                  const char *what)
+green__wait_in(struct green__lock *lock, struct green__list *waiters, struct green_job *self,
+               green_deadline deadline, const char *what)
 {
     green__wait_begin(self);
-    green__list_append(&queue->waiters, &self->waiter.link);
-    green__waitq_unlock(queue);
+    green__list_append(waiters, &self->waiter.link);
+    green__unlock(lock);
     int err = green__wait_park(self, deadline, what);
     if (err == 0) {
         return 0;
     }
-    green__waitq_lock(queue);
-    bool chosen = green__list_empty(&self->waiter.link);
-    green__list_remove(&self->waiter.link);
-    green__waitq_unlock(queue);
-    if (!chosen) {
+    green__lock(lock);
+    if (!green__list_empty(&self->waiter.link)) {
+        green__list_remove(&self->waiter.link);
         return err;
     }
+    green__unlock(lock);
     /* Somebody chose us at the same moment: what he gave is ours, once his wake has come. */
     green__wait_settle(self);
     return 0;
+}
+
+int
+green__waitq_wait(struct green__waitq *queue, struct green_job *self, green_deadline deadline,
+                  const char *what)
+{
+    int err = green__wait_in(&queue->lock, &queue->waiters, self, deadline, what);
+    if (err != 0) {
+        green__waitq_unlock(queue);
+    }
+    return err;
 }
 
 bool

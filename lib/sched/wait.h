@@ -104,6 +104,15 @@ green__waitq_unlock(struct green__waitq *queue)
 int green__waitq_wait(struct green__waitq *queue, struct green_job *self, green_deadline deadline,
                       const char *what);
 
+/**
+ * The same in any list that a lock guards, for those who have to mend what a withdrawal leaves.
+ *
+ * @return 0 when somebody took us out of the list and woke us, the lock being free; -ETIMEDOUT or
+ *         -ECANCELED when nobody did and nobody will, the caller holding the lock again.
+ */
+int green__wait_in(struct green__lock *lock, struct green__list *waiters, struct green_job *self,
+                   green_deadline deadline, const char *what);
+
 /** Wake who has waited longest; the caller holds the lock. False when nobody waits. */
 bool green__waitq_wake_one(struct green__waitq *queue);
 

@@ -48,6 +48,11 @@ enum {
 struct green__waiter {
     struct green__list link;
     struct green_job *job;
+    /** What it brings to those who wake it, or was given by them: theirs from the time that it is
+        known to them until it is woken. */
+    void *value;
+    /** Of a wait for something that has an owner: the word that names the owner. Any thread. */
+    _Atomic(const uintptr_t *) owner_word;
 };
 
 /** Those who wait for the same thing, in the order of their coming, and the lock of that thing. */
