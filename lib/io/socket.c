@@ -51,6 +51,40 @@ attempt_accept(const struct green__call *call, bool nonblocking)
     return accept4(call->fd, call->peer, call->peer_length, SOCK_CLOEXEC);
 }
 
+static bool
+is_stream(int fd)
+{
+    int type = 0;
+    socklen_t size = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+/**
+ * MSG_WAITALL for who can be parked, since the kernel's own needs a call that blocks.
+ *
+ * An error that comes after some bytes is left for the next call to find.
+ */
+static ssize_t
+recv_all(struct green__io *io, int fd, void *buf, size_t len, int flags)
+{
+    size_t done = 0;
+    flags &= ~MSG_WAITALL;
+    for (;;) {
+        ssize_t got = io->engine->recv(io, fd, (char *)buf + done, len - done, flags);
+        if (got <= 0) {
+            return done > 0 ? (ssize_t)done : got;
+        }
+        done += (size_t)got;
+        if (done == len || (flags & (MSG_PEEK | MSG_DONTWAIT)) || !is_stream(fd)) {
+            return (ssize_t)done;
+        }
+        int events = green_wait_fd(fd, POLLIN, GREEN_FOREVER);
+        if (events < 0 || (events & POLLERR)) {
+            return (ssize_t)done;
+        }
+    }
+}
+
 ssize_t
 green_recv(int fd, void *buf, size_t len, int flags)
 {
@@ -61,7 +95,8 @@ green_recv(int fd, void *buf, size_t len, int flags)
         return err;
     }
     if (io != NULL) {
-        return io->engine->recv(io, fd, buf, len, flags);
+        return flags & MSG_WAITALL ? recv_all(io, fd, buf, len, flags)
+                                   : io->engine->recv(io, fd, buf, len, flags);
     }
     const struct green__call call = {.fd = fd,
                                      .event = POLLIN,

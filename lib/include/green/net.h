@@ -187,7 +187,9 @@ GREEN_API GREEN_SUSPENDS int green_connect_address(const struct green_address *a
  *
  * Suspends until there is something.
  *
- * @param flags  As for recv(); MSG_DONTWAIT polls and gives -EAGAIN.
+ * @param flags  As for recv(); MSG_DONTWAIT polls and gives -EAGAIN. MSG_WAITALL waits for `len`
+ *               bytes of a stream; when it ends, fails, or the call is cut short before, it gives
+ *               what has come.
  * @return The number of bytes; 0 at the end of the stream; or
  *         -ETIMEDOUT, -ECANCELED, -EBUSY as for green_wait_fd(), or another negative errno.
  */
