@@ -109,7 +109,9 @@ green__kernel_call(struct green_job *self, const struct green__call *call)
         if (err == -ETIMEDOUT) {
             return call_without_waiting(self, call);
         }
-        if (err == -EAGAIN) {
+        if (err == -EAGAIN && (call->flags & MSG_DONTWAIT)) {
+            err = 0;
+        } else if (err == -EAGAIN) {
             err = wait_ready(self, call);
         }
         if (err != 0) {
