@@ -16,6 +16,9 @@
 
 enum { EXIT_SYSTEM = 1, EXIT_USAGE = 2 };
 
+/** How long somebody who listens on our path may take to show it. */
+#define PROBE_MS 1000
+
 static int
 add(struct listeners *listeners, const struct green_address *address, const struct options *options)
 {
@@ -126,7 +129,10 @@ clear_stale(const char *path, const struct green_address *address)
                   "--unix %s: there is a file of another sort; choose a path that is free", path);
         return EXIT_SYSTEM;
     }
+    struct green_timeout timeout;
+    green_timeout_start(&timeout, PROBE_MS); /* one whose queue is full does not answer */
     int fd = green_connect_address(address);
+    green_timeout_stop(&timeout);
     if (fd != -ECONNREFUSED) {
         if (fd >= 0) {
             green_close(fd);
@@ -249,9 +255,10 @@ listeners_close(struct listeners *listeners)
 }
 
 void
-listeners_remove_files(const struct listeners *listeners)
+listeners_remove_files(struct listeners *listeners)
 {
     if (listeners->unix_path != NULL) {
         unlink(listeners->unix_path);
+        listeners->unix_path = NULL;
     }
 }

@@ -43,7 +43,7 @@ void listeners_shut_down(const struct listeners *listeners);
 /** Close them in this process. */
 void listeners_close(struct listeners *listeners);
 
-/** Remove what they left in the file system. */
-void listeners_remove_files(const struct listeners *listeners);
+/** Remove what they have in the file system; done once, nothing the second time. */
+void listeners_remove_files(struct listeners *listeners);
 
 #endif

@@ -4,9 +4,7 @@
  * Everything that can fail for the user's fault does so here, before a mode runs: options,
  * listeners, the pid file.
  */
-#include <stdlib.h>
-#include <unistd.h>
-
+#include "leave.h"
 #include "listener.h"
 #include "log.h"
 #include "mode.h"
@@ -37,11 +35,7 @@ main(int argc, char **argv)
     code = pidfile_write(options->pidfile);
     if (code == 0) {
         code = options->mode->run(&server);
-        pidfile_remove(options->pidfile);
     }
-    listeners_remove_files(&server.listeners);
-    if (code != 0) {
-        _exit(code); /* those who were cut off are not waited for */
-    }
-    return 0;
+    leave_files(&server);
+    return code;
 }

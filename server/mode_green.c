@@ -17,9 +17,7 @@ work_green(struct server *server)
     close(server->signal_fd);
     server->signal_fd = signals_open();
     unsigned share = (unsigned)(server->options.max_connections / server->options.workers);
-    struct ending_report ending = stream_run(server, GREEN_TASK, share);
-    atomic_store(&server->place->cut, ending.cut);
-    return ending.cut == 0 ? 0 : 1;
+    return stream_run(server, GREEN_TASK, share);
 }
 
 static int
@@ -31,8 +29,7 @@ run_green(struct server *server)
         const struct workforce force = {work_green, NULL, workers, workers};
         return supervise(server, &force);
     }
-    return report_ending(stream_run(server, GREEN_TASK, (unsigned)options->max_connections),
-                         options->drain_timeout_ms);
+    return stream_run(server, GREEN_TASK, (unsigned)options->max_connections);
 }
 
 const struct mode mode_green = {

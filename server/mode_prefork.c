@@ -17,10 +17,10 @@
 #define IDLE_MS 5000
 
 static void
-serve_one(struct server *server, int fd, bool draining)
+serve_one(struct server *server, int fd)
 {
     atomic_store(server->connections, 1);
-    enum ending ending = serve(fd, &server->options, draining);
+    enum ending ending = serve(fd, &server->options);
     atomic_store(server->connections, 0);
     if (ending == ENDING_DRAINED) {
         serve_linger(fd);
@@ -66,7 +66,7 @@ serve_connections(struct server *server)
         }
         pause_ms = 0;
         supervisor_note_busy(server->board, place);
-        serve_one(server, fd, false);
+        serve_one(server, fd);
     }
 }
 
@@ -85,9 +85,7 @@ work_rest(struct server *server)
 {
     close(server->signal_fd);
     server->signal_fd = signals_open();
-    struct ending_report ending = stream_run_rest(server);
-    atomic_store(&server->place->cut, ending.cut);
-    return ending.cut == 0 ? 0 : 1;
+    return stream_run_rest(server);
 }
 
 static int

@@ -7,9 +7,7 @@
 static int
 run_thread(struct server *server)
 {
-    const struct options *options = &server->options;
-    return report_ending(stream_run(server, GREEN_THREAD, (unsigned)options->max_connections),
-                         options->drain_timeout_ms);
+    return stream_run(server, GREEN_THREAD, (unsigned)server->options.max_connections);
 }
 
 const struct mode mode_thread = {

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,7 +36,14 @@ pidfile_write(const char *path)
 void
 pidfile_remove(const char *path)
 {
-    if (path != NULL) {
+    char text[32] = "";
+    int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return;
+    }
+    ssize_t got = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (got > 0 && atoi(text) == (int)getpid()) {
         unlink(path);
     }
 }

@@ -97,9 +97,9 @@ finish(struct exchange *exchange, ssize_t got)
 }
 
 enum ending
-serve(int fd, const struct options *options, bool draining)
+serve(int fd, const struct options *options)
 {
-    struct exchange exchange = {.fd = fd, .options = options, .draining = draining};
+    struct exchange exchange = {.fd = fd, .options = options};
     upper_init(&exchange.upper, options->encoding);
     for (;;) {
         struct green_view chunk;
@@ -113,7 +113,7 @@ serve(int fd, const struct options *options, bool draining)
     }
 }
 
-uint64_t
+void
 serve_linger(int fd)
 {
     uint64_t late = 0;
@@ -126,5 +126,8 @@ serve_linger(int fd)
         green_view_release(&chunk);
     }
     green_shield_stop(&shield);
-    return late;
+    if (late > 0) {
+        log_write(LOG_INFO, "%ju bytes came after the end of a drained connection",
+                  (uintmax_t)late);
+    }
 }

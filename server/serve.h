@@ -4,9 +4,6 @@
 #ifndef SERVER_SERVE_H
 #define SERVER_SERVE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "options.h"
 
 /** How a connection ended. */
@@ -20,18 +17,14 @@ enum ending {
 /**
  * Answer everything that comes on a connection, until its end. Does not close the descriptor.
  *
- * A cancellation of the calling worker starts the drain of this connection.
- *
- * @param draining  The server drains already.
+ * A cancellation of the calling worker is the order to drain this connection.
  */
-enum ending serve(int fd, const struct options *options, bool draining);
+enum ending serve(int fd, const struct options *options);
 
 /**
  * After a drained connection: wait for the peer to end its side too, so that nothing of what it got
- * is taken back by a reset. What still comes was sent too late and is dropped.
- *
- * @return how many bytes were.
+ * is taken back by a reset. What still comes was sent too late and is dropped; the log says so.
  */
-uint64_t serve_linger(int fd);
+void serve_linger(int fd);
 
 #endif

@@ -50,6 +50,16 @@ signals_read(int signal_fd)
     }
 }
 
+enum order
+signals_wait(int signal_fd)
+{
+    enum order order = ORDER_NONE;
+    while (order == ORDER_NONE && green_wait_fd(signal_fd, POLLIN, GREEN_FOREVER) >= 0) {
+        order = signals_read(signal_fd);
+    }
+    return order;
+}
+
 static void
 on_term(int signo)
 {

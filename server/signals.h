@@ -6,7 +6,7 @@
 
 /** What a signal asks for. */
 enum order {
-    ORDER_NONE,  /**< Nothing to do, or it is done. */
+    ORDER_NONE,  /**< Nothing. */
     ORDER_DRAIN, /**< Serve to the end, then go. */
     ORDER_END,   /**< Go now. */
     ORDER_DUMP,  /**< Say how things are. */
@@ -14,6 +14,10 @@ enum order {
 
 /** Block them in the calling thread and all that it spawns; ignore SIGPIPE. Returns a signalfd. */
 int signals_open(void);
+
+/** Wait for a signal that asks for something; ORDER_NONE when the caller was cancelled. Suspends.
+ */
+enum order signals_wait(int signal_fd);
 
 /** Read one signal that has come and say what it asks for. */
 enum order signals_read(int signal_fd);

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "report.h"
+#include "leave.h"
 #include "signals.h"
 
 /** A worker that lives for less has crashed at its start. */
@@ -279,6 +279,7 @@ drain(struct supervisor *self)
             listeners_shut_down(&self->server->listeners);
         }
     }
+    leave_listeners(self->server);
     listeners_close(&self->server->listeners);
 }
 
@@ -422,6 +423,8 @@ supervise(struct server *server, const struct workforce *force)
     free(self.jobs);
     free(self.started_ns);
     free(self.ready);
-    return report_ending((struct ending_report){self.cut, timed_out},
-                         server->options.drain_timeout_ms);
+    if (self.cut > 0) {
+        leave_at_once(server, self.cut, timed_out);
+    }
+    return 0;
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -21,11 +22,20 @@ static atomic_uint_fast64_t closes;
 static atomic_uint pausing;
 static struct green__waitq queue = {{0}, GREEN__LIST(queue.waiters)};
 static __thread uint64_t closes_seen;
+static __thread bool failure_noted;
 
 void
 green__pause_note(void)
 {
     closes_seen = atomic_load(&closes);
+    failure_noted = true;
+}
+
+void
+green__pause_fork_child(void)
+{
+    atomic_store(&pausing, 0);
+    green__waitq_init(&queue);
 }
 
 void
@@ -55,11 +65,14 @@ green_accept_pause(unsigned *pause_ms)
     bool own = green__wait_limit(self, until) == until;
     atomic_fetch_add(&pausing, 1);
     green__waitq_lock(&queue);
-    if (atomic_load(&closes) != closes_seen) {
+    bool closed_since = failure_noted && atomic_load(&closes) != closes_seen;
+    failure_noted = false;
+    if (closed_since) {
         green__waitq_unlock(&queue);
     } else {
         err = green__waitq_wait(&queue, self, until, "a descriptor to accept with");
     }
     atomic_fetch_sub(&pausing, 1);
+    closes_seen = atomic_load(&closes); /* the next pause looks for closes after the next try */
     return err == -ETIMEDOUT && own ? 0 : err;
 }

@@ -266,7 +266,8 @@ green_accept(int fd, struct green_address *ret_peer)
             return green__held_add(connection);
         }
         if (!was_gone(connection)) {
-            if (connection == -EMFILE || connection == -ENFILE) {
+            if (connection == -EMFILE || connection == -ENFILE || connection == -ENOBUFS ||
+                connection == -ENOMEM) {
                 green__pause_note();
             }
             return connection;

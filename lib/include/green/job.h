@@ -119,6 +119,7 @@ GREEN_API int green_spawn_as(enum green_kind kind, green_entry entry, void *arg,
  *         -ETIMEDOUT   the deadline passed first,
  *         -ECANCELED   the calling worker was cancelled,
  *         -EDEADLK     the job is the caller itself,
+ *         -ECHILD      it is a process that another process spawned,
  *         -EOWNERDEAD  it was a process that died before its entry returned:
  *                      green_job_status() says how.
  */
@@ -172,7 +173,8 @@ GREEN_API int green_job_terminate(struct green_job *job, int signo);
  * @return 0, or
  *         -EINVAL  the job is not a process,
  *         -EAGAIN  it has not ended,
- *         -ECHILD  the program ignores SIGCHLD or reaped the child itself: the status is unknown.
+ *         -ECHILD  the program ignores SIGCHLD or reaped the child itself, or another process
+ *                  spawned it: the status is unknown.
  */
 GREEN_API int green_job_status(struct green_job *job, int *ret_status);
 
