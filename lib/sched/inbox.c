@@ -37,7 +37,9 @@ green__sched_hold(struct green_job *host)
 void
 green__sched_ring(struct green__sched *sched)
 {
-    uv_async_send(&sched->async); /* rings once, however often it is pressed */
+    if (!sched->abandoned) {          /* else its descriptors are somebody else's by now */
+        uv_async_send(&sched->async); /* rings once, however often it is pressed */
+    }
     atomic_fetch_sub(&sched->holders, 1);
 }
 

@@ -247,6 +247,7 @@ green__sched_fork_child(void)
     struct green__list *link;
     while ((link = green__list_shift(&all)) != NULL) {
         struct green__sched *sched = GREEN__CONTAINER(link, struct green__sched, registered);
+        sched->abandoned = true;
         sched->poller->abandon(sched->poller);
         abandon_loop(&sched->loop);
     }

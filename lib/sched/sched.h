@@ -57,6 +57,7 @@ struct green__sched {
 
     _Atomic(struct green_job *) inbox;
     atomic_uint holders; /**< Other threads that are about to ring: the scheduler outlives them. */
+    bool abandoned;      /**< A forked child's copy of one of its parent's. */
     uv_loop_t loop;
     uv_async_t async;
     uv_timer_t wait_timer; /**< Bounds uv_run() when that is the poller. */
@@ -91,6 +92,12 @@ void green__sched_switch(struct green__sched *sched, struct green_job *self);
 
 /** Let another thread's worker know that its `attention` has new bits. */
 void green__sched_post(struct green_job *task);
+
+/**
+ * A worker has made a call that could have waited and did not: after some of these it yields, so that
+ * one whose descriptors are always ready keeps neither the others nor the outside world waiting.
+ */
+void green__sched_pace(struct green_job *self);
 
 /** Heed what others have left for this thread's tasks, in the order of their coming. */
 void green__sched_take_inbox(struct green__sched *sched);
