@@ -35,7 +35,11 @@ green_semaphore_destroy(struct green_semaphore *semaphore)
     if (semaphore == NULL) {
         return;
     }
-    if (!green__list_empty(&semaphore->queue.waiters)) {
+    /* Who got the last unit may destroy it while who gave that still holds the lock. */
+    green__waitq_lock(&semaphore->queue);
+    bool wanted = !green__list_empty(&semaphore->queue.waiters);
+    green__waitq_unlock(&semaphore->queue);
+    if (wanted) {
         green__misuse("green_semaphore_destroy: somebody waits for it");
     }
     green__free(semaphore);
