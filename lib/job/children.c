@@ -110,9 +110,20 @@ install_handler(void)
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_sigchld;
-    action.sa_flags = SA_SIGINFO | SA_RESTART | SA_NOCLDSTOP | SA_ONSTACK;
+    action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGCHLD, &action, &previous);
+    sigaction(SIGCHLD, NULL, &previous);
+    /* What the program asked of the kernel goes on: that its children are not to be waited for, and
+     * whether its handler wants to hear of those that stop. */
+    bool handled = (previous.sa_flags & SA_SIGINFO) ||
+                   (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN);
+    if (!handled || (previous.sa_flags & SA_NOCLDSTOP)) {
+        action.sa_flags |= SA_NOCLDSTOP;
+    }
+    if ((previous.sa_flags & SA_NOCLDWAIT) || (!handled && previous.sa_handler == SIG_IGN)) {
+        action.sa_flags |= SA_NOCLDWAIT;
+    }
+    sigaction(SIGCHLD, &action, NULL);
 }
 
 struct green__child *
