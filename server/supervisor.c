@@ -20,7 +20,7 @@
 #include "leave.h"
 #include "signals.h"
 
-/** A worker that lives for less has crashed at its start. */
+/** A worker that ends by itself after less has failed at its start. */
 #define CRASH_MS 1000
 
 /** So many such crashes in a row are repaired at once; from then on we wait longer and longer. */
@@ -226,7 +226,8 @@ bury(struct supervisor *self, size_t i)
     int status = 0;
     green_job_join(self->jobs[i], NULL, GREEN_FOREVER);
     green_job_status(self->jobs[i], &status);
-    bool retired = atomic_load(&place->activity) == ACTIVITY_NONE;
+    int activity = atomic_load(&place->activity);
+    bool retired = activity == ACTIVITY_NONE;
     atomic_fetch_sub(&self->board->alive, 1);
     if (retired) {
         atomic_fetch_sub(&self->board->leaving, 1);
@@ -236,7 +237,9 @@ bury(struct supervisor *self, size_t i)
             WIFSIGNALED(status) ? atomic_load(&place->connections) : atomic_load(&place->cut);
     } else if (!retired) {
         describe_end(self, i, status);
-        bool at_start = green_after(0) - self->started_ns[i] < CRASH_MS * 1000000ull;
+        bool at_start = activity == ACTIVITY_STARTING ||
+                        (WIFEXITED(status) &&
+                         green_after(0) - self->started_ns[i] < CRASH_MS * 1000000ull);
         self->crashes = at_start ? self->crashes + 1 : 0;
         if (self->crashes > QUICK_REPAIRS) {
             pause_repairs(self);

@@ -100,9 +100,7 @@ epoll_poll(struct green__poller *poller, int timeout_ms)
     struct green__sched *sched = self->io.sched;
     if (sched->uv_touched) {
         green__sched_uv_run(sched);
-    }
-    if (sched->ready_first != NULL) {
-        timeout_ms = 0;
+        timeout_ms = 0; /* that may have heard the bell of who wants us: look before we wait */
     } else if (timeout_ms != 0 && sched->uv_requests > 0) {
         timeout_ms = green__sched_uv_timeout(sched, timeout_ms);
     }

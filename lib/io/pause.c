@@ -32,13 +32,6 @@ green__pause_note(void)
 }
 
 void
-green__pause_fork_child(void)
-{
-    atomic_store(&pausing, 0);
-    green__waitq_init(&queue);
-}
-
-void
 green__pause_end(void)
 {
     atomic_fetch_add(&closes, 1);
@@ -49,6 +42,13 @@ green__pause_end(void)
     while (green__waitq_wake_one(&queue)) {
     }
     green__waitq_unlock(&queue);
+}
+
+void
+green__pause_fork_child(void)
+{
+    atomic_store(&pausing, 0);
+    green__waitq_init(&queue);
 }
 
 int

@@ -10,4 +10,7 @@ void green__pause_note(void);
 /** A descriptor was closed: end the pauses. */
 void green__pause_end(void);
 
+/** In a forked child: those who pause are the parent's workers. */
+void green__pause_fork_child(void);
+
 #endif

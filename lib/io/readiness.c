@@ -58,6 +58,22 @@ await(struct green__io *io, int fd, struct green__slot *slot, unsigned event)
     return err;
 }
 
+/** One try to receive; the bit is cleared when the descriptor was seen empty. */
+static ssize_t
+try_recv(int fd, struct green__slot *slot, void *buf, size_t len, int flags)
+{
+    ssize_t got;
+    do {
+        got = recv(fd, buf, len, flags | MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    if (got > 0 && (size_t)got < len && slot->stream && flags == 0) {
+        slot->ready &= (uint8_t)~GREEN__READABLE;
+    } else if (got < 0 && errno == EAGAIN) {
+        slot->ready &= (uint8_t) ~(GREEN__READABLE | GREEN__HUNG_UP);
+    }
+    return got < 0 ? -errno : got;
+}
+
 ssize_t
 green__readiness_recv(struct green__io *io, int fd, void *buf, size_t len, int flags)
 {
@@ -67,20 +83,11 @@ green__readiness_recv(struct green__io *io, int fd, void *buf, size_t len, int f
     }
     for (;;) {
         if ((slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) || (flags & MSG_DONTWAIT)) {
-            ssize_t got = recv(fd, buf, len, flags | MSG_DONTWAIT);
-            if (got >= 0) {
-                if (got > 0 && (size_t)got < len && slot->stream && flags == 0) {
-                    slot->ready &= (uint8_t)~GREEN__READABLE;
-                }
+            ssize_t got = try_recv(fd, slot, buf, len, flags);
+            if (got != -EAGAIN || (flags & MSG_DONTWAIT)) {
+                green__sched_pace(green__running);
                 return got;
             }
-            if (errno == EINTR) {
-                continue;
-            }
-            if (errno != EAGAIN || (flags & MSG_DONTWAIT)) {
-                return -errno;
-            }
-            slot->ready &= (uint8_t) ~(GREEN__READABLE | GREEN__HUNG_UP);
         }
         int err = await(io, fd, slot, GREEN__READABLE);
         if (err != 0) {
@@ -106,20 +113,17 @@ green__readiness_recv_view(struct green__io *io, int fd, struct green_view *ret_
             if (err != 0) {
                 return err;
             }
-            ssize_t got = green__readiness_recv(io, fd, view.data, GREEN_VIEW_MAX, MSG_DONTWAIT);
+            ssize_t got = try_recv(fd, slot, view.data, GREEN_VIEW_MAX, 0);
             if (got > 0) {
-                if ((size_t)got < GREEN_VIEW_MAX && slot->stream) {
-                    slot->ready &= (uint8_t)~GREEN__READABLE;
-                }
                 view.length = (size_t)got;
                 *ret_view = view;
-                return got;
+            } else {
+                green_view_release(&view);
             }
-            green_view_release(&view);
             if (got != -EAGAIN) {
+                green__sched_pace(green__running);
                 return got;
             }
-            slot->ready &= (uint8_t) ~(GREEN__READABLE | GREEN__HUNG_UP);
         }
         int err = await(io, fd, slot, GREEN__READABLE);
         if (err != 0) {
@@ -142,6 +146,7 @@ green__readiness_send(struct green__io *io, int fd, const void *buf, size_t len,
     for (;;) {
         ssize_t sent = send(fd, buf, len, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent >= 0) {
+            green__sched_pace(green__running);
             return sent;
         }
         if (errno == EINTR) {
@@ -189,8 +194,12 @@ green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, soc
     for (;;) {
         if (slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) {
             int connection = accept4(fd, peer, length, SOCK_CLOEXEC);
-            if (connection >= 0 || (errno != EAGAIN && errno != EINTR)) {
-                return connection >= 0 ? connection : -errno;
+            if (connection >= 0) {
+                green__sched_pace(green__running);
+                return connection;
+            }
+            if (errno != EAGAIN && errno != EINTR) {
+                return -errno;
             }
             if (errno == EINTR) {
                 continue;

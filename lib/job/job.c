@@ -97,8 +97,9 @@ green_job_join(struct green_job *job, intptr_t *ret_value, green_deadline deadli
 void
 green_job_cancel(struct green_job *job)
 {
-    if (job == green__running) { /* no lock: this may be a signal handler */
-        green__wait_cancel(job);
+    const struct green_job *self = green__running;
+    if (job == self || (self != NULL && self->sched != NULL && job == self->sched->host)) {
+        green__wait_cancel(job); /* no lock: this may be a signal handler, and we do not end */
         return;
     }
     if (job->kind == GREEN_PROCESS) {

@@ -139,6 +139,7 @@ park_in_loop(struct green_job *self, green_deadline limit)
         green__timers_set(&sched->timers, &self->timer, limit);
     }
     self->deadline = limit;
+    self->streak = 0;
     self->state = GREEN__PARKED;
     green__sched_switch(sched, self);
 }

@@ -78,6 +78,7 @@ struct green_job {
     bool cancelled;
     bool daemon;
     bool save_fpu;
+    uint8_t streak; /**< Calls in a row that did not have to wait: see green__sched_pace(). */
 
     atomic_uint attention; /**< Any thread. */
     _Atomic(struct green__sched *)
