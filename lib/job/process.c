@@ -98,7 +98,7 @@ hold_lifeline(int fd)
 
 _Noreturn static void
 child_main(struct process *process, const struct green_spawn_options *options,
-           const struct pipes *pipes, const sigset_t *mask)
+           const struct pipes *pipes, sigset_t *mask)
 {
     struct green_job *self = &process->job;
     close(pipes->value[0]);
@@ -116,6 +116,7 @@ child_main(struct process *process, const struct green_spawn_options *options,
     this_process = self;
     green__kernel_on_foreign = on_foreign;
     green__kernel_forked();
+    sigdelset(mask, green__kernel_signal()); /* it is how our parent cancels us */
     sigprocmask(SIG_SETMASK, mask, NULL);
 
     intptr_t value = self->entry(self->arg);
