@@ -49,6 +49,29 @@ green__exit_remove(struct green_job *job)
 }
 
 void
+green__exit_sweep(void)
+{
+    struct green__list ended = GREEN__LIST(ended);
+    green__lock(&lock);
+    struct green__list *link = pending.next;
+    while (link != &pending) {
+        struct green_job *job = GREEN__CONTAINER(link, struct green_job, member);
+        link = link->next;
+        if (job->kind == GREEN_PROCESS && !green__process_alive(job)) {
+            green__list_remove(&job->member);
+            green__list_append(&ended, &job->member);
+        }
+    }
+    /* In that list too they may be joined, and so removed, by others: one at a time. */
+    while ((link = green__list_shift(&ended)) != NULL) {
+        green__unlock(&lock);
+        green_job_put(GREEN__CONTAINER(link, struct green_job, member));
+        green__lock(&lock);
+    }
+    green__unlock(&lock);
+}
+
+void
 green__exit_run(void)
 {
     struct green_job *self = green__self();

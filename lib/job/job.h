@@ -35,6 +35,9 @@ void green__exit_add(struct green_job *job);
 /** Its job has ended by itself. */
 void green__exit_remove(struct green_job *job);
 
+/** Let go of processes that have ended and that nobody joined, with their descriptors. */
+void green__exit_sweep(void);
+
 /** Join this thread's tasks and all that was added: at exit, and at the end of a process job. */
 void green__exit_run(void);
 

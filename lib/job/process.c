@@ -239,6 +239,7 @@ green__process_spawn(green_entry entry, void *arg, const struct green_spawn_opti
     process->pidfd = -1;
     process->value_fd = -1;
     green__kernel_listen();
+    green__exit_sweep();
     int err = prepare(process, options);
     if (err == 0) {
         err = start(process, options);
