@@ -278,6 +278,22 @@ has_ended(struct process *process)
     return process->job.ended;
 }
 
+/** Wait for the pidfd. */
+static int
+watch(const struct process *process, green_deadline deadline)
+{
+    int events = green_wait_fd(process->pidfd, POLLIN, deadline);
+    if (events == -EBUSY) { /* somebody of this thread polls green_job_fd() */
+        int copy = fcntl(process->pidfd, F_DUPFD_CLOEXEC, 0);
+        if (copy < 0) {
+            return -errno;
+        }
+        events = green_wait_fd(green__held_add(copy), POLLIN, deadline);
+        green_close(copy);
+    }
+    return events;
+}
+
 /** Wait until the child ends, the deadline passes, or he who waits for the pidfd gives up. */
 static int
 wait_end(struct process *process, green_deadline deadline)
@@ -288,7 +304,7 @@ wait_end(struct process *process, green_deadline deadline)
     }
     process->watched = true;
     green__waitq_unlock(end);
-    int events = green_wait_fd(process->pidfd, POLLIN, deadline);
+    int events = watch(process, deadline);
     green__waitq_lock(end);
     process->watched = false;
     if (!has_ended(process)) {
