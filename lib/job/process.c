@@ -45,6 +45,9 @@ struct pipes {
 /** The job that this process is, when it is one. */
 static struct green_job *this_process;
 
+/** Held while a process' descriptors are made or closed, so that no other's child inherits them. */
+static struct green__lock spawning;
+
 static struct process *
 process_of(const struct green_job *job)
 {
@@ -55,12 +58,14 @@ static void
 process_release(struct green_job *job)
 {
     struct process *process = process_of(job);
+    green__lock(&spawning);
     if (process->pidfd >= 0) {
         green_close(process->pidfd);
     }
     if (process->value_fd >= 0) {
         green_close(process->value_fd);
     }
+    green__unlock(&spawning);
     if (process->child != NULL) {
         green__child_forget(process->child);
     }
@@ -101,6 +106,7 @@ child_main(struct process *process, const struct green_spawn_options *options,
            const struct pipes *pipes, sigset_t *mask)
 {
     struct green_job *self = &process->job;
+    green__unlock(&spawning);
     close(pipes->value[0]);
     green__sched_fork_child();
     green__exit_fork_child();
@@ -108,6 +114,9 @@ child_main(struct process *process, const struct green_spawn_options *options,
     if (!options->keep_all_fds) {
         green__held_close_all(options->keep_fds, options->keep_fd_count);
     }
+    /* These are ours, and no business of children that we may have. */
+    green__held_add(pipes->value[1]);
+    green__held_add(pipes->lifeline[0]);
     if (options->daemon) {
         hold_lifeline(pipes->lifeline[0]);
     }
@@ -189,6 +198,7 @@ open_pipes(struct pipes *pipes, bool daemon)
     return 0;
 }
 
+/** The lock is held. */
 static int
 start(struct process *process, const struct green_spawn_options *options)
 {
@@ -242,7 +252,9 @@ green__process_spawn(green_entry entry, void *arg, const struct green_spawn_opti
     green__exit_sweep();
     int err = prepare(process, options);
     if (err == 0) {
+        green__lock(&spawning);
         err = start(process, options);
+        green__unlock(&spawning);
     }
     if (err != 0) {
         green_job_put(job);
