@@ -30,6 +30,7 @@ struct process {
     struct green_job job;
     struct green__child *child;
     pid_t pid;
+    pid_t parent; /**< Who spawned it: to others its descriptors and its place mean nothing. */
     int pidfd;
     int value_fd;
     bool watched; /**< One of those who join waits for the pidfd; guarded by the end's lock. */
@@ -54,20 +55,29 @@ process_of(const struct green_job *job)
     return GREEN__CONTAINER(job, struct process, job);
 }
 
+/** Whether the calling process is the one that spawned it, and not a later child with a copy. */
+static bool
+is_ours(const struct process *process)
+{
+    return process->parent == getpid();
+}
+
 static void
 process_release(struct green_job *job)
 {
     struct process *process = process_of(job);
-    green__lock(&spawning);
-    if (process->pidfd >= 0) {
-        green_close(process->pidfd);
-    }
-    if (process->value_fd >= 0) {
-        green_close(process->value_fd);
-    }
-    green__unlock(&spawning);
-    if (process->child != NULL) {
-        green__child_forget(process->child);
+    if (is_ours(process)) {
+        green__lock(&spawning);
+        if (process->pidfd >= 0) {
+            green_close(process->pidfd);
+        }
+        if (process->value_fd >= 0) {
+            green_close(process->value_fd);
+        }
+        green__unlock(&spawning);
+        if (process->child != NULL) {
+            green__child_forget(process->child);
+        }
     }
     green__worker_fini(job);
     green__free(process);
@@ -246,6 +256,7 @@ green__process_spawn(green_entry entry, void *arg, const struct green_spawn_opti
     green__worker_init(job, GREEN_PROCESS, entry, arg);
     job->release = process_release;
     job->daemon = options->daemon;
+    process->parent = getpid();
     process->pidfd = -1;
     process->value_fd = -1;
     green__kernel_listen();
@@ -284,7 +295,7 @@ settle(struct process *process)
 static bool
 has_ended(struct process *process)
 {
-    if (!process->job.ended && green__child_ended(process->child)) {
+    if (!process->job.ended && is_ours(process) && green__child_ended(process->child)) {
         settle(process);
     }
     return process->job.ended;
@@ -330,6 +341,9 @@ int
 green__process_join(struct green_job *job, green_deadline deadline)
 {
     struct process *process = process_of(job);
+    if (!is_ours(process)) {
+        return -ECHILD;
+    }
     for (;;) {
         green__waitq_lock(&job->end);
         if (has_ended(process)) {
@@ -356,13 +370,20 @@ green__process_alive(struct green_job *job)
 static int
 send_signal(struct process *process, int signo)
 {
+    if (!is_ours(process)) {
+        return &process->job == this_process && kill(getpid(), signo) == 0 ? 0 : -ESRCH;
+    }
     return syscall(SYS_pidfd_send_signal, process->pidfd, signo, NULL, 0) == 0 ? 0 : -errno;
 }
 
 void
 green__process_cancel(struct green_job *job)
 {
-    send_signal(process_of(job), green__kernel_signal());
+    if (job == this_process) { /* by a task or thread of the process itself */
+        green__wait_cancel(job);
+    } else {
+        send_signal(process_of(job), green__kernel_signal());
+    }
 }
 
 int
@@ -384,7 +405,7 @@ green_job_status(struct green_job *job, int *ret_status)
         return -EAGAIN;
     }
     const struct green__child *child = process_of(job)->child;
-    if (!child->status_known) {
+    if (!is_ours(process_of(job)) || !child->status_known) {
         return -ECHILD;
     }
     *ret_status = child->status;
