@@ -2,13 +2,18 @@
  * Waiting for, reading and writing descriptors of any sort.
  *
  * What others made is left as it is: a descriptor that may block is asked first whether it would,
- * and a pipe is given at most what it takes without blocking. Any worker may call.
+ * a pipe is given at most what it takes without blocking, and a terminal is written through an open
+ * file of our own. Any worker may call.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "green/job.h"
 #include "green/net.h"
 #include "io/engine.h"
 #include "io/kernel.h"
@@ -48,8 +53,23 @@ static bool
 would_block(const struct green__call *call)
 {
     struct pollfd entry = {.fd = call->fd, .events = call->event};
+    int ready;
+    do {
+        ready = poll(&entry, 1, 0);
+    } while (ready < 0 && errno == EINTR);
     errno = EAGAIN;
-    return poll(&entry, 1, 0) == 0;
+    return ready == 0;
+}
+
+/** How much of it one write() takes without blocking once the descriptor is ready. */
+static size_t
+writable_at_once(int fd, size_t len)
+{
+    struct stat status;
+    if (len <= PIPE_BUF || (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))) {
+        return len;
+    }
+    return PIPE_BUF;
 }
 
 static ssize_t
@@ -61,13 +81,53 @@ attempt_read(const struct green__call *call, bool nonblocking)
     return read(call->fd, call->buffer.into, call->length);
 }
 
+/** A terminal, but not the master's side of one: that cannot be opened once more. */
+static bool
+is_terminal(int fd)
+{
+    struct stat status;
+    int number;
+    return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) && isatty(fd) &&
+           ioctl(fd, TIOCGPTN, &number) != 0;
+}
+
+/** How long a terminal is left alone that is ready and takes nothing, in milliseconds. */
+#define TERMINAL_RETRY_MS 5
+
+/**
+ * Write to a terminal without blocking.
+ *
+ * One that is ready may have room for a single byte, and O_NONBLOCK would be everybody's who has
+ * it open: hence an open file of our own.
+ */
+static ssize_t
+write_terminal(const struct green__call *call)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", call->fd);
+    int own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (own < 0) { /* somebody else's: it may block, and then does */
+        return write(call->fd, call->buffer.from, call->length);
+    }
+    ssize_t written = write(own, call->buffer.from, call->length);
+    int err = errno;
+    close(own);
+    errno = err;
+    return written;
+}
+
 static ssize_t
 attempt_write(const struct green__call *call, bool nonblocking)
 {
-    if (nonblocking && would_block(call)) {
+    if (!nonblocking) {
+        return write(call->fd, call->buffer.from, call->length);
+    }
+    if (would_block(call)) {
         return -1;
     }
-    return write(call->fd, call->buffer.from, call->length);
+    return is_terminal(call->fd)
+               ? write_terminal(call)
+               : write(call->fd, call->buffer.from, writable_at_once(call->fd, call->length));
 }
 
 /** Make the call for a worker that can be parked: once the descriptor is ready. */
@@ -79,9 +139,14 @@ call_when_ready(const struct green__call *call)
         if (events < 0) {
             return events;
         }
-        ssize_t result = call->attempt(call, false);
+        bool terminal = call->event == POLLOUT && is_terminal(call->fd);
+        ssize_t result = terminal ? write_terminal(call) : call->attempt(call, false);
         if (result >= 0 || (errno != EAGAIN && errno != EINTR)) {
             return result >= 0 ? result : -errno;
+        }
+        int err = terminal && errno == EAGAIN ? green_sleep(TERMINAL_RETRY_MS) : 0;
+        if (err != 0) {
+            return err;
         }
     }
 }
@@ -105,26 +170,14 @@ green_read(int fd, void *buf, size_t len)
     return read_or_write(&call);
 }
 
-/** How much of it one write() takes without blocking once the descriptor is ready. */
-static size_t
-writable_at_once(int fd, size_t len)
-{
-    struct stat status;
-    if (len <= PIPE_BUF || green__wait_in_kernel(green__running) ||
-        (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))) {
-        return len;
-    }
-    return PIPE_BUF;
-}
-
 ssize_t
 green_write(int fd, const void *buf, size_t len)
 {
-    green__self();
+    bool may_block = green__wait_in_kernel(green__self());
     const struct green__call call = {.fd = fd,
                                      .event = POLLOUT,
                                      .buffer.from = buf,
-                                     .length = writable_at_once(fd, len),
+                                     .length = may_block ? len : writable_at_once(fd, len),
                                      .attempt = attempt_write};
     return read_or_write(&call);
 }
