@@ -7,6 +7,7 @@
 #include "green/base.h"
 #include "green/job.h"
 #include "green/net.h"
+#include "green/queue.h"
 #include "green/server.h"
 #include "green/sync.h"
 #include "green/timeout.h"

@@ -1,30 +1,41 @@
 /*
- * A counting semaphore.
+ * A counting semaphore, bounded or not.
  *
- * Invariant: `count` is the number of units that nobody holds; it is zero while somebody waits. A
- * unit is handed to the one who has waited longest, so nobody overtakes. Any worker may call.
+ * Invariant: `units` is twice the number of units that nobody holds, plus GREEN__CROWDED while
+ * somebody may wait: then there are none. A unit is handed to the one who has waited longest, so
+ * nobody overtakes. Any worker may call.
  */
-#include <errno.h>
-
 #include "base/alloc.h"
-#include "base/errors.h"
-#include "green/sync.h"
-#include "sched/wait.h"
+#include "sync/waiters.h"
 
-struct green_semaphore {
-    struct green__waitq queue; /* its lock guards the count */
-    unsigned count;
-};
+#define ONE_UNIT ((uint64_t)2)
+
+void
+green_semaphore_init(struct green_semaphore *semaphore, unsigned count)
+{
+    *semaphore = (struct green_semaphore)GREEN_SEMAPHORE_INIT(count);
+}
+
+void
+green_semaphore_init_bounded(struct green_semaphore *semaphore, unsigned count)
+{
+    *semaphore = (struct green_semaphore)GREEN_BOUNDED_SEMAPHORE_INIT(count);
+}
+
+void
+green_semaphore_fini(struct green_semaphore *semaphore)
+{
+    green__waiters_fini(&semaphore->waiters, "green_semaphore_fini");
+}
 
 int
 green_semaphore_create(unsigned count, struct green_semaphore **ret_semaphore)
 {
-    struct green_semaphore *semaphore = green__alloc_zeroed(sizeof *semaphore);
+    struct green_semaphore *semaphore = green__alloc(sizeof *semaphore);
     if (semaphore == NULL) {
         return -ENOMEM;
     }
-    green__waitq_init(&semaphore->queue);
-    semaphore->count = count;
+    green_semaphore_init(semaphore, count);
     *ret_semaphore = semaphore;
     return 0;
 }
@@ -32,17 +43,34 @@ green_semaphore_create(unsigned count, struct green_semaphore **ret_semaphore)
 void
 green_semaphore_destroy(struct green_semaphore *semaphore)
 {
-    if (semaphore == NULL) {
-        return;
+    if (semaphore != NULL) {
+        green_semaphore_fini(semaphore);
+        green__free(semaphore);
     }
-    /* Who got the last unit may destroy it while who gave that still holds the lock. */
-    green__waitq_lock(&semaphore->queue);
-    bool wanted = !green__list_empty(&semaphore->queue.waiters);
-    green__waitq_unlock(&semaphore->queue);
-    if (wanted) {
-        green__misuse("green_semaphore_destroy: somebody waits for it");
+}
+
+/** Join the queue; a unit is the caller's when the call returns 0. */
+static int
+acquire_slow(struct green_semaphore *semaphore, struct green_job *self, green_deadline deadline)
+{
+    green__waiters_lock(&semaphore->waiters);
+    uint64_t units = GREEN__LOAD(&semaphore->units);
+    while ((units & GREEN__CROWDED) == 0) {
+        bool taken = units >= ONE_UNIT;
+        uint64_t to = taken ? units - ONE_UNIT : units | GREEN__CROWDED;
+        if (GREEN__SWAP(&semaphore->units, &units, to)) {
+            if (taken) {
+                green__waiters_unlock(&semaphore->waiters);
+                return 0;
+            }
+            break;
+        }
     }
-    green__free(semaphore);
+    int err = green__waiters_wait(&semaphore->waiters, self, deadline, "a semaphore");
+    if (err != 0) {
+        green__waiters_unlock(&semaphore->waiters);
+    }
+    return err;
 }
 
 int
@@ -53,21 +81,65 @@ green_semaphore_acquire(struct green_semaphore *semaphore, green_deadline deadli
     if (err != 0) {
         return err;
     }
-    green__waitq_lock(&semaphore->queue);
-    if (semaphore->count > 0) {
-        semaphore->count--;
-        green__waitq_unlock(&semaphore->queue);
-        return 0;
+    uint64_t units = GREEN__LOAD(&semaphore->units);
+    while (units >= ONE_UNIT) {
+        if (GREEN__SWAP(&semaphore->units, &units, units - ONE_UNIT)) {
+            return 0;
+        }
     }
-    return green__waitq_wait(&semaphore->queue, self, deadline, "a semaphore");
+    return deadline == GREEN_NOW ? -ETIMEDOUT : acquire_slow(semaphore, self, deadline);
 }
 
-void
+/** Hand units to those who wait, and keep the rest; false when nobody can wait any more. */
+static bool
+release_slow(struct green_semaphore *semaphore, unsigned count)
+{
+    struct green__list *list = green__waiters_lock(&semaphore->waiters);
+    bool crowded = (GREEN__LOAD(&semaphore->units) & GREEN__CROWDED) != 0;
+    if (crowded) {
+        struct green__list served = GREEN__LIST(served);
+        struct green__waiter *first;
+        while (count > 0 && (first = green__waiters_take(list)) != NULL) {
+            green__list_append(&served, &first->link);
+            count--;
+        }
+        uint64_t bit = green__list_empty(list) ? 0 : GREEN__CROWDED;
+        GREEN__STORE_RELEASE(&semaphore->units, count * ONE_UNIT | bit);
+        green__waiters_wake_all(&served, NULL);
+    }
+    green__waiters_unlock(&semaphore->waiters);
+    return crowded;
+}
+
+int
+green_semaphore_release_many(struct green_semaphore *semaphore, unsigned count)
+{
+    uint64_t units = GREEN__LOAD(&semaphore->units);
+    for (;;) {
+        if (count > semaphore->bound - units / ONE_UNIT) {
+            return -EOVERFLOW;
+        }
+        if ((units & GREEN__CROWDED) == 0) {
+            if (GREEN__SWAP(&semaphore->units, &units, units + count * ONE_UNIT)) {
+                return 0;
+            }
+        } else {
+            if (release_slow(semaphore, count)) {
+                return 0;
+            }
+            units = GREEN__LOAD(&semaphore->units);
+        }
+    }
+}
+
+int
 green_semaphore_release(struct green_semaphore *semaphore)
 {
-    green__waitq_lock(&semaphore->queue);
-    if (!green__waitq_wake_one(&semaphore->queue)) {
-        semaphore->count++;
-    }
-    green__waitq_unlock(&semaphore->queue);
+    return green_semaphore_release_many(semaphore, 1);
+}
+
+uint64_t
+green_semaphore_value(const struct green_semaphore *semaphore)
+{
+    return GREEN__LOAD(&semaphore->units) / ONE_UNIT;
 }
