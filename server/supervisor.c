@@ -237,9 +237,9 @@ bury(struct supervisor *self, size_t i)
             WIFSIGNALED(status) ? atomic_load(&place->connections) : atomic_load(&place->cut);
     } else if (!retired) {
         describe_end(self, i, status);
-        bool at_start = activity == ACTIVITY_STARTING ||
-                        (WIFEXITED(status) &&
-                         green_after(0) - self->started_ns[i] < CRASH_MS * 1000000ull);
+        bool at_start =
+            activity == ACTIVITY_STARTING ||
+            (WIFEXITED(status) && green_after(0) - self->started_ns[i] < CRASH_MS * 1000000ull);
         self->crashes = at_start ? self->crashes + 1 : 0;
         if (self->crashes > QUICK_REPAIRS) {
             pause_repairs(self);
@@ -397,18 +397,26 @@ open_supervisor(struct supervisor *self)
     size_t size = sizeof(struct board) + self->places * sizeof(struct place);
     struct board *board =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    self->jobs = calloc(self->places, sizeof *self->jobs);
+    self->board = board == MAP_FAILED ? NULL : board;
+    self->jobs = calloc(self->places, sizeof(struct green_job *));
     self->started_ns = calloc(self->places, sizeof *self->started_ns);
     self->ready = calloc(self->places + 2, sizeof *self->ready);
-    if (board == MAP_FAILED || self->jobs == NULL || self->started_ns == NULL ||
+    if (self->board == NULL || self->jobs == NULL || self->started_ns == NULL ||
         self->ready == NULL) {
         return -ENOMEM;
     }
     board->least = self->force->least;
     board->most = self->force->most;
     board->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    self->board = board;
     return board->bell_fd < 0 ? -errno : 0;
+}
+
+static void
+close_supervisor(struct supervisor *self)
+{
+    free(self->jobs);
+    free(self->started_ns);
+    free(self->ready);
 }
 
 int
@@ -416,16 +424,18 @@ supervise(struct server *server, const struct workforce *force)
 {
     struct supervisor self = {.server = server, .force = force};
     int err = open_supervisor(&self);
+    if (err == 0) {
+        err = start_worker(&self); /* where the first cannot be started, nothing will get better */
+    }
     if (err != 0) {
         log_write(LOG_ERROR, "cannot start to serve: %s", green_strerror(err));
+        close_supervisor(&self);
         return 1;
     }
     repair(&self);
     bool timed_out = control(&self);
     kill_all(&self);
-    free(self.jobs);
-    free(self.started_ns);
-    free(self.ready);
+    close_supervisor(&self);
     if (self.cut > 0) {
         leave_at_once(server, self.cut, timed_out);
     }

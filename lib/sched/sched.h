@@ -94,8 +94,9 @@ void green__sched_switch(struct green__sched *sched, struct green_job *self);
 void green__sched_post(struct green_job *task);
 
 /**
- * A worker has made a call that could have waited and did not: after some of these it yields, so that
- * one whose descriptors are always ready keeps neither the others nor the outside world waiting.
+ * A worker has made a call that could have waited and did not: after some of these it yields, so
+ * that one whose descriptors are always ready keeps neither the others nor the outside world
+ * waiting.
  */
 void green__sched_pace(struct green_job *self);
 
