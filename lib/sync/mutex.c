@@ -75,8 +75,8 @@ green_mutex_lock(struct green_mutex *mutex, green_deadline deadline)
     if (err != 0) {
         return err;
     }
-    uintptr_t word = 0;
-    if (GREEN__SWAP(&mutex->holder, &word, (uintptr_t)self)) {
+    uintptr_t word = GREEN__LOAD(&mutex->holder);
+    if (word == 0 && GREEN__SWAP(&mutex->holder, &word, (uintptr_t)self)) {
         return 0;
     }
     if (green__word_owner(word) == self) {
@@ -110,8 +110,8 @@ unlock_slow(struct green_mutex *mutex)
 static inline void
 unlock(struct green_mutex *mutex, struct green_job *self)
 {
-    uintptr_t word = (uintptr_t)self;
-    if (!GREEN__SWAP(&mutex->holder, &word, 0)) {
+    uintptr_t word = GREEN__LOAD(&mutex->holder);
+    if (word != (uintptr_t)self || !GREEN__SWAP(&mutex->holder, &word, 0)) {
         unlock_slow(mutex);
     }
 }
