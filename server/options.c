@@ -58,8 +58,8 @@ static const struct row rows[] = {
      "connections that may wait to be accepted (4096)"},
     {"stack-size", SIZE, AT(stack_size), 16384, 1 << 30, "a size from 16k to 1g", "SIZE",
      "stack of a task or thread (64k)"},
-    {"service", SERVICE, AT(service), 0, 0, "one of upper, echo, discard", "NAME",
-     "upper, echo or discard (upper)"},
+    {"service", SERVICE, AT(service), 0, 0, "one of upper, echo, discard, chargen, operator",
+     "NAME", "upper, echo, discard, chargen or operator (upper)"},
     {"encoding", ENCODING, AT(encoding), 0, 0, "one of utf-8, ascii", "NAME",
      "utf-8 or ascii: what is upper-cased (utf-8)"},
     {"delay", DURATION, AT(delay_ms), 1, 0, "a time such as 50 or 50ms", "MS",
@@ -240,6 +240,11 @@ complete(struct options *options)
     if (workers_given && mode == &mode_prefork && options->workers > options->max_workers) {
         complain("--workers %ju: that is more than --max-workers %ju", (uintmax_t)options->workers,
                  (uintmax_t)options->max_workers);
+    }
+    if (options->service->one_process && (mode == &mode_prefork || options->workers > 1)) {
+        complain("--service %s: its terminal is one process'; take mode thread, or green with one "
+                 "worker",
+                 options->service->name);
     }
     uint64_t descriptors = raise_descriptors();
     uint64_t allowed =

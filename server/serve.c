@@ -96,11 +96,26 @@ finish(struct exchange *exchange, ssize_t got)
     return exchange->draining ? ENDING_DRAINED : ENDING_IDLE;
 }
 
+/** A conversation of the service's own; in the end what came meanwhile must not turn into a reset.
+ */
+static enum ending
+talk(struct exchange *exchange)
+{
+    if (exchange->options->service->talk(exchange) != 0 ||
+        green_shutdown(exchange->fd, SHUT_WR) != 0) {
+        return ENDING_BROKEN;
+    }
+    return ENDING_DRAINED;
+}
+
 enum ending
 serve(int fd, const struct options *options)
 {
     struct exchange exchange = {.fd = fd, .options = options};
     upper_init(&exchange.upper, options->encoding);
+    if (options->service->talk != NULL) {
+        return talk(&exchange);
+    }
     for (;;) {
         struct green_view chunk;
         ssize_t got = receive(&exchange, &chunk);

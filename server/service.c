@@ -1,5 +1,5 @@
 /*
- * The services: upper, echo, discard.
+ * The table of services, and those that answer by a page of code: upper, echo, discard.
  *
  * Each works on chunks as they were received and keeps what it must remember in the exchange. A
  * chunk is answered before the next is received, so a peer that does not read costs one chunk and
@@ -82,17 +82,31 @@ answer_discard(struct exchange *exchange, struct green_view *chunk)
     return 0;
 }
 
-static int
-finish_nothing(struct exchange *exchange)
+int
+service_finish_nothing(struct exchange *exchange)
 {
     (void)exchange;
     return 0;
 }
 
-static const struct service upper = {"upper", "the upper-cased form of every message", answer_upper,
-                                     finish_upper};
-static const struct service echo = {"echo", "every message as it came", answer_echo,
-                                    finish_nothing};
-static const struct service discard = {"discard", "nothing", answer_discard, finish_nothing};
+static const struct service upper = {
+    .name = "upper",
+    .summary = "the upper-cased form of every message",
+    .answer = answer_upper,
+    .finish = finish_upper,
+};
+static const struct service echo = {
+    .name = "echo",
+    .summary = "every message as it came",
+    .answer = answer_echo,
+    .finish = service_finish_nothing,
+};
+static const struct service discard = {
+    .name = "discard",
+    .summary = "nothing",
+    .answer = answer_discard,
+    .finish = service_finish_nothing,
+};
 
-const struct service *const services[] = {&upper, &echo, &discard, NULL};
+const struct service *const services[] = {
+    &upper, &echo, &discard, &service_chargen, &service_operator, NULL};

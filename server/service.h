@@ -22,11 +22,21 @@ struct exchange {
 struct service {
     const char *name;
     const char *summary; /**< For --help. */
+    bool one_process;    /**< It cannot be shared by worker processes. */
+    /** Of a service that does not answer chunk by chunk: the whole conversation, else NULL. Returns
+     *  0 when it was told to come to an end, or a negative errno. */
+    int (*talk)(struct exchange *exchange);
     /** Answer a chunk and give its view back, whatever the result; 0 or a negative errno. */
     int (*answer)(struct exchange *exchange, struct green_view *chunk);
     /** Answer what was held back, since nothing more will come; 0 or a negative errno. */
     int (*finish)(struct exchange *exchange);
 };
+
+/** The finish of a service that holds nothing back. */
+int service_finish_nothing(struct exchange *exchange);
+
+extern const struct service service_chargen;
+extern const struct service service_operator;
 
 /** All services, ended by NULL; the default first. */
 extern const struct service *const services[];

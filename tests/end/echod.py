@@ -47,10 +47,10 @@ def _die_with_parent():
 class Echod:
     """An echod that runs; a context manager that ends it by SIGTERM and expects exit code 0."""
 
-    def __init__(self, program, mode, *options):
+    def __init__(self, program, mode, *options, stdin=subprocess.DEVNULL, stdout=None):
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [*WRAPPER, program, *MODES[mode], '--port=0', *options], stdin=subprocess.DEVNULL,
+            [*WRAPPER, program, *MODES[mode], '--port=0', *options], stdin=stdin, stdout=stdout,
             stderr=self.log, preexec_fn=_die_with_parent)
         self.address = ('127.0.0.1', self._await_port())
 
