@@ -98,7 +98,8 @@ resolve_parked(struct green_job *self, const char *host, const char *service,
                              hints);
     if (err != 0) {
         green__free(request);
-        return error_of_uv(err);
+        /* libuv refuses by itself what cannot be a name, which getaddrinfo() just does not find. */
+        return err == UV_EINVAL ? -ENOENT : error_of_uv(err);
     }
     self->sched->uv_requests++;
     green__wait_begin(self);
