@@ -12,4 +12,9 @@
 #include "green/sync.h"
 #include "green/timeout.h"
 
+/* Part of the library when it was built with http-parser. */
+#if __has_include("green/http.h")
+#include "green/http.h"
+#endif
+
 #endif
