@@ -28,6 +28,10 @@ main(int argc, char **argv)
     }
     server.connections = &connections;
     server.signal_fd = signals_open();
+    if (server.signal_fd < 0) {
+        log_write(LOG_ERROR, "cannot listen to signals: %s", green_strerror(server.signal_fd));
+        return 1;
+    }
     int code = listeners_open(&server.listeners, options);
     if (code != 0) {
         return code;

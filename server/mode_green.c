@@ -16,7 +16,10 @@ work_green(struct server *server)
 {
     close(server->signal_fd);
     server->signal_fd = signals_open();
-    unsigned share = (unsigned)(server->options.max_connections / server->options.workers);
+    const struct options *options = &server->options;
+    size_t number = (size_t)(server->place - server->board->places);
+    unsigned share = (unsigned)(options->max_connections / options->workers +
+                                (number < options->max_connections % options->workers));
     return stream_run(server, GREEN_TASK, share);
 }
 

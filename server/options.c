@@ -6,6 +6,7 @@
  */
 #include "options.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -262,6 +263,16 @@ complete(struct options *options)
     }
 }
 
+/** Name the option that getopt_long() did not know: a long one, or one letter of several. */
+_Noreturn static void
+complain_unknown(char **argv)
+{
+    if (optopt != 0 && optopt < OPTION_HELP && isprint(optopt)) {
+        complain("-%c: there is no such option", optopt);
+    }
+    complain("%s: there is no such option", argv[optind - 1]);
+}
+
 void
 options_parse(struct options *options, int argc, char **argv)
 {
@@ -295,7 +306,7 @@ options_parse(struct options *options, int argc, char **argv)
         } else if (choice == ':') {
             complain("%s needs a value", argv[optind - 1]);
         } else if (choice == '?') {
-            complain("%s: there is no such option", argv[optind - 1]);
+            complain_unknown(argv);
         }
         const struct row *row = &rows[choice];
         if (!set_option(options, row, optarg)) {

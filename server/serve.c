@@ -65,6 +65,7 @@ answer(struct exchange *exchange, struct green_view *chunk)
     }
     if (options->burn_ms > 0) {
         burn(options->burn_ms);
+        green_yield(); /* who has computed lets others have their turn */
     }
     green_timeout_start(&timeout, options->write_timeout_ms);
     int err = options->service->answer(exchange, chunk);

@@ -12,7 +12,8 @@ enum order {
     ORDER_DUMP,  /**< Say how things are. */
 };
 
-/** Block them in the calling thread and all that it spawns; ignore SIGPIPE. Returns a signalfd. */
+/** Block them in the calling thread and all that it spawns; ignore SIGPIPE. Returns a signalfd or a
+ * negative errno. */
 int signals_open(void);
 
 /** Wait for a signal that asks for something; ORDER_NONE when the caller was cancelled. Suspends.

@@ -157,7 +157,7 @@ start_worker(struct supervisor *self)
             return start_at(self, i, self->force->work);
         }
     }
-    return -EAGAIN; /* somebody is on his way out */
+    return -EBUSY; /* somebody is on his way out */
 }
 
 static void
@@ -198,8 +198,9 @@ repair(struct supervisor *self)
     }
     if (staying(board) < board->most && !somebody_idle(board)) {
         int err = start_worker(self);
-        if (err != 0 && err != -EAGAIN) {
+        if (err != 0 && err != -EBUSY) {
             log_write(LOG_WARNING, "cannot start another worker: %s", green_strerror(err));
+            self->repair_at = green_after(REPAIR_PAUSE_MS);
         }
     }
 }

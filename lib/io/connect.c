@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "green/net.h"
 #include "io/engine.h"
 #include "io/held.h"
@@ -132,8 +133,10 @@ green_connect_host(const char *host, const char *service)
     fd = -ENOENT;
     for (const struct addrinfo *entry = list; entry != NULL; entry = entry->ai_next) {
         fd = connect_new(entry->ai_addr, entry->ai_addrlen);
-        if (fd >= 0 || fd == -ETIMEDOUT || fd == -ECANCELED) {
-            break;
+        bool late = fd == -ETIMEDOUT &&
+                    green__clock_now() >= green__wait_limit(green__self(), GREEN_FOREVER);
+        if (fd >= 0 || fd == -ECANCELED || late) {
+            break; /* the system's own time-out is about that one address */
         }
     }
     freeaddrinfo(list);

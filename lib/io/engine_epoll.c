@@ -42,7 +42,7 @@ epoll_watch(struct green__io *io, int fd, struct green__slot *slot, unsigned eve
         return 0;
     }
     struct epoll_event event = {
-        .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+        .events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
         .data.u64 = (uint64_t)slot->generation << 32 | (uint32_t)fd,
     };
     if (epoll_ctl(of(io)->set, EPOLL_CTL_ADD, fd, &event) != 0) {
@@ -83,6 +83,9 @@ report(struct green__io *io, const struct epoll_event *event)
     unsigned events = 0;
     if (event->events & EPOLLIN) {
         events |= GREEN__READABLE;
+    }
+    if (event->events & EPOLLPRI) {
+        slot->stream = false; /* recv() stops at urgent data: a short read does not mean empty */
     }
     if (event->events & EPOLLOUT) {
         events |= GREEN__WRITABLE;

@@ -100,6 +100,15 @@ call_without_waiting(struct green_job *self, const struct green__call *call)
     return -ETIMEDOUT;
 }
 
+/** A call may fail because of what came with a cancellation: that is the cause then. */
+static int
+cause_of(struct green_job *self, int err)
+{
+    green__wait_heed(self);
+    int cancelled = green__wait_check(self);
+    return cancelled != 0 ? cancelled : err;
+}
+
 ssize_t
 green__kernel_call(struct green_job *self, const struct green__call *call)
 {
@@ -128,7 +137,7 @@ green__kernel_call(struct green_job *self, const struct green__call *call)
                 return err;
             }
         } else if (err != -EINTR) {
-            return err != 0 ? err : result;
+            return err != 0 ? cause_of(self, err) : result;
         }
     }
 }

@@ -291,11 +291,9 @@ accept_connections(void *arg)
             continue;
         }
         pause_ms = 0;
-        if (server->room != NULL) { /* with several listeners, one each may be in hand */
-            struct green_shield shield;
-            green_shield_start(&shield);
+        if (server->room != NULL) {
+            /* With several listeners, one each may be in hand. In a stop it does not wait. */
             green_semaphore_acquire(server->room, GREEN_FOREVER);
-            green_shield_stop(&shield);
         }
         take_or_serve(server, fd);
     }

@@ -108,6 +108,10 @@ green__wait_cancel(struct green_job *job)
     if (job->kind != GREEN_TASK) {
         call_host(job, GREEN__CANCEL);
         green__kernel_interrupt(job);
+    } else if (job == green__running) {
+        /* Perhaps in a signal handler, and on its way to park: no queue is touched here. */
+        job->cancelled = true;
+        call_task(job, GREEN__CANCEL);
     } else if (is_local(job)) {
         job->cancelled = true;
         reconsider(job);

@@ -51,7 +51,8 @@ GREEN_API GREEN_SUSPENDS int green_wait_fd(int fd, short events, green_deadline 
  *
  * Suspends until then.
  *
- * @param fds       As for poll(); entries with a negative fd are passed over.
+ * @param fds       As for poll(), but POLLIN and POLLOUT are the events to wait for; entries with a
+ *                  negative fd are passed over.
  * @param count     How many entries.
  * @param deadline  Absolute: see green_after().
  * @return How many entries have a revents that is not 0; or the errors of green_wait_fd(), but a
