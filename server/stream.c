@@ -87,7 +87,8 @@ drain(struct server *server, struct green_server *stream, enum green_kind kind)
     struct green_job *job = NULL;
     struct green_shield shield;
     green_deadline deadline = green_after(server->options.drain_timeout_ms);
-    log_write(LOG_INFO, "draining; %u open", green_server_connections(stream));
+    log_write(server->place == NULL ? LOG_INFO : LOG_DEBUG, "draining; %u open",
+              green_server_connections(stream));
     lookout = (struct lookout){server, stream};
     struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
     options.daemon = true;

@@ -42,6 +42,7 @@ struct supervisor {
     green_deadline drain_until;
     unsigned cut;
     bool announced;
+    int trouble;
 };
 
 /* ---- on the board ---- */
@@ -199,9 +200,12 @@ repair(struct supervisor *self)
     if (staying(board) < board->most && !somebody_idle(board)) {
         int err = start_worker(self);
         if (err != 0 && err != -EBUSY) {
-            log_write(LOG_WARNING, "cannot start another worker: %s", green_strerror(err));
+            if (err != self->trouble) {
+                log_write(LOG_WARNING, "cannot start another worker: %s", green_strerror(err));
+            }
             self->repair_at = green_after(REPAIR_PAUSE_MS);
         }
+        self->trouble = err; /* said once as long as it lasts */
     }
 }
 
