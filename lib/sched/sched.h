@@ -57,7 +57,7 @@ struct green__sched {
 
     _Atomic(struct green_job *) inbox;
     atomic_uint holders; /**< Other threads that are about to ring: the scheduler outlives them. */
-    bool abandoned;      /**< A forked child's copy of one of its parent's. */
+    atomic_bool abandoned; /**< A forked child's copy of one of its parent's. */
     uv_loop_t loop;
     uv_async_t async;
     uv_timer_t wait_timer; /**< Bounds uv_run() when that is the poller. */
