@@ -130,7 +130,7 @@ GREEN_API ssize_t green_http_query_get(const char *query, const char *name, char
  */
 struct green_http_server_options {
     size_t max_request_line;    /**< Bytes; 414. */
-    size_t max_header_bytes;    /**< Bytes of all headers, or of all trailers of a body; 431. */
+    size_t max_header_bytes;    /**< Bytes of all headers, 431; of all between chunks, 413. */
     size_t max_header_count;    /**< 431. */
     uint64_t max_body_bytes;    /**< 413. */
     uint64_t max_requests;      /**< The reply to so many closes the connection. */
