@@ -32,6 +32,16 @@ caller_name(int caller)
     return names[caller];
 }
 
+const int cancel_order[] = {
+    CALL_TASK,
+    CALL_THREAD,
+#ifndef GREEN__VALGRIND
+    CALL_PROCESS,
+#endif
+    CALL_MAIN,
+};
+const size_t cancel_order_count = sizeof cancel_order / sizeof *cancel_order;
+
 void
 nap(unsigned ms)
 {

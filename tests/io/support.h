@@ -28,11 +28,20 @@ enum caller {
     CALLERS,
 };
 
-/* ThreadSanitizer does not stand threads after a fork of a threaded process. */
+/*
+ * Those that there are: valgrind 3.19 knows no pidfd_open(), without which there are no processes.
+ * ThreadSanitizer stands processes, but no threads in one that a threaded process has forked: the
+ * callers whose bodies may start threads are fewer.
+ */
+#ifdef GREEN__VALGRIND
+#define CALLERS_ALONE CALL_PROCESS
+#else
+#define CALLERS_ALONE CALLERS
+#endif
 #ifdef __SANITIZE_THREAD__
 #define CALLERS_HERE CALL_PROCESS
 #else
-#define CALLERS_HERE CALLERS
+#define CALLERS_HERE CALLERS_ALONE
 #endif
 
 /** No wait of these tests takes so long unless something is broken. */
@@ -65,6 +74,10 @@ intptr_t want_failed(const char *file, int line, const char *what, intmax_t actu
                      intmax_t expected);
 
 const char *caller_name(int caller);
+
+/** Those who can be cancelled, the main stack last, since it stays so. */
+extern const int cancel_order[];
+extern const size_t cancel_order_count;
 
 /** Run a body as this kind of caller, and return what it returned. On the main stack. */
 intptr_t call_as(int caller, green_entry body, void *arg);

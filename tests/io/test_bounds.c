@@ -330,7 +330,7 @@ time_out(void *arg)
 
 START_TEST(scopes_bound_calls)
 {
-    for (int caller = 0; caller < CALLERS; caller++) {
+    for (int caller = 0; caller < CALLERS_ALONE; caller++) {
         intptr_t line = call_as(caller, time_out, (void *)&calls[_i]);
         ck_assert_msg(line == 0, "%s as a %s: line %jd", calls[_i].name, caller_name(caller),
                       (intmax_t)line);
@@ -353,12 +353,10 @@ be_cancelled(void *arg)
 
 START_TEST(cancellation_ends_calls)
 {
-    /* The main stack is last: it stays cancelled. */
-    static const int order[] = {CALL_TASK, CALL_THREAD, CALL_PROCESS, CALL_MAIN};
-    for (int i = 0; i < CALLERS; i++) {
-        intptr_t line = call_and_cancel(order[i], be_cancelled, (void *)&calls[_i]);
-        ck_assert_msg(line == 0, "%s as a %s: line %jd", calls[_i].name, caller_name(order[i]),
-                      (intmax_t)line);
+    for (size_t i = 0; i < cancel_order_count; i++) {
+        intptr_t line = call_and_cancel(cancel_order[i], be_cancelled, (void *)&calls[_i]);
+        ck_assert_msg(line == 0, "%s as a %s: line %jd", calls[_i].name,
+                      caller_name(cancel_order[i]), (intmax_t)line);
     }
 }
 END_TEST

@@ -152,7 +152,7 @@ open_terminal(int fds[2])
 /** Nobody reads the terminal: the writer is cut short, and so nobody else waits for him. */
 START_TEST(a_full_terminal)
 {
-    for (int caller = 0; caller < CALLERS; caller++) {
+    for (int caller = 0; caller < CALLERS_ALONE; caller++) {
         int fds[2];
         ck_assert_int_eq(open_terminal(fds), 0);
         ck_assert_int_eq(call_as(caller, fill_terminal, fds), -ETIMEDOUT);

@@ -273,10 +273,12 @@ int
 main(void)
 {
     Suite *suite = suite_create("fork");
-    TCase *processes = new_case(suite, "processes");
-    tcase_add_loop_test(processes, children_accept_on_the_inherited_listener, 0, 2);
-    tcase_add_test(processes, a_copy_in_a_child_raises_nothing);
-    tcase_add_test(processes, a_child_closes_its_copies);
+    if (CALL_PROCESS < CALLERS_ALONE) {
+        TCase *processes = new_case(suite, "processes");
+        tcase_add_loop_test(processes, children_accept_on_the_inherited_listener, 0, 2);
+        tcase_add_test(processes, a_copy_in_a_child_raises_nothing);
+        tcase_add_test(processes, a_child_closes_its_copies);
+    }
     TCase *owners = new_case(suite, "owners");
     tcase_add_test(owners, threads_end_with_descriptors_open);
     tcase_add_test(owners, engines_by_name);

@@ -133,10 +133,9 @@ static const green_entry bodies[] = {view_content, view_goes_back};
 
 START_TEST(as_every_caller)
 {
-    static const int order[] = {CALL_TASK, CALL_THREAD, CALL_PROCESS, CALL_MAIN};
     count_buffers();
-    for (int i = 0; i < CALLERS; i++) {
-        ASSERT_AS(order[i], bodies[_i], NULL);
+    for (size_t i = 0; i < cancel_order_count; i++) {
+        ASSERT_AS(cancel_order[i], bodies[_i], NULL);
     }
 }
 END_TEST
