@@ -224,7 +224,11 @@ START_TEST(the_listening_line_says_what_runs)
              mode->workers > 1 ? "s" : "", (int)server.pid);
     ck_assert_msg(strncmp(server_log(&server), line, strlen(line)) == 0,
                   "it said:\n%sinstead of:\n%s", server_log(&server), line);
+    int fd = client_connect(&server);
+    client_chat(fd);
+    client_close(fd);
     server_stop(&server);
+    ck_assert_uint_eq(server_logged(&server, "listening on"), 1);
 }
 END_TEST
 
