@@ -125,7 +125,12 @@ static void
 answer_for_handler(struct green__http_connection *connection)
 {
     const struct green__http_body *body = &connection->body;
-    green__http_refuse(connection, body->err != 0 ? status_of(body->err) : 500, body->why);
+    int err =
+        green__http_refuse(connection, body->err != 0 ? status_of(body->err) : 500, body->why);
+    if (err != 0) {
+        /* Going on would let the next answer be taken for this one. */
+        connection->broken = err;
+    }
 }
 
 /** Read what the handler left of the body: whether the connection can go on. */

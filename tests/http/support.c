@@ -36,6 +36,9 @@ static intptr_t
 serve(void *arg)
 {
     struct served *served = arg;
+    if (green_job_kind(green_self()) == GREEN_PROCESS) {
+        green_close(served->fd); /* a copy of ours would keep the peer's side open */
+    }
     int err = green_http_serve(served->server_fd, served->handler, served->arg, served->options);
     green_close(served->server_fd);
     return err;
@@ -84,8 +87,8 @@ served_receive(struct served *served, struct text *text, const char *until)
         ck_assert_int_eq(got, 1);
         text_bytes(text, &byte, 1);
         if (byte == '\n') {
-            if (strncmp(text->data + line, "Date: ", 6) == 0) {
-                ck_assert_uint_eq(text->length - line, 6 + 29 + 2);
+            bool dated = strncmp(text->data + line, "Date: ", 6) == 0;
+            if (dated && text->length - line == 6 + 29 + 2) {
                 text->length = line;
                 text->data[line] = '\0';
             }

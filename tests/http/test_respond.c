@@ -1,0 +1,558 @@
+/*
+ * The server's side: responses, waiting and its ends, draining, for each kind of worker.
+ */
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define GET(path)  "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+#define GET0(path) "GET " path " HTTP/1.0\r\n\r\n"
+#define HEAD(path) "HEAD " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+
+/** Answers in the way that the path names; `arg` is a trace or NULL. */
+static int
+route(struct green_http_request *request, void *arg)
+{
+    static const struct green_http_header plain = {"Content-Type", "text/plain"};
+    static const struct green_http_header bad[] = {{"X", "a\r\nSet-Cookie: b"},
+                                                   {"X y", "a"},
+                                                   {"", "a"},
+                                                   {"Content-Length", "1"},
+                                                   {"connection", "close"},
+                                                   {"X", NULL},
+                                                   {"Transfer-Encoding", "chunked"}};
+    struct text *trace = arg;
+    const char *path = request->path;
+    if (strcmp(path, "/chunks") == 0 || strcmp(path, "/counted") == 0) {
+        uint64_t length = path[2] == 'o' ? 5 : GREEN_HTTP_UNKNOWN;
+        int err = green_http_respond_start(request, 200, &plain, 1, length);
+        err = err != 0 ? err : green_http_write(request, "he", 2);
+        err = err != 0 ? err : green_http_write(request, "", 0);
+        return err != 0 ? err : green_http_write(request, "llo", 3);
+    }
+    if (strcmp(path, "/empty") == 0) {
+        return green_http_respond(request, 204, NULL, 0, "ignored", 7);
+    }
+    if (strcmp(path, "/unchanged") == 0) {
+        int err = green_http_respond_start(request, 304, NULL, 0, GREEN_HTTP_UNKNOWN);
+        return err != 0 ? err : green_http_write(request, "ignored", 7);
+    }
+    if (strcmp(path, "/silent") == 0) {
+        return 0;
+    }
+    if (strcmp(path, "/fails") == 0) {
+        return -EIO;
+    }
+    if (strcmp(path, "/cut") == 0) {
+        green_http_respond_start(request, 200, NULL, 0, GREEN_HTTP_UNKNOWN);
+        green_http_write(request, "half", 4);
+        return -EIO;
+    }
+    if (strcmp(path, "/short") == 0) {
+        green_http_respond_start(request, 200, NULL, 0, 10);
+        return green_http_write(request, "half", 4);
+    }
+    if (strcmp(path, "/misused") == 0) {
+        for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+            text_add(trace, "%d ", green_http_respond(request, 200, &bad[i], 1, "x", 1));
+        }
+        text_add(trace, "%d ", green_http_respond(request, 100, NULL, 0, NULL, 0));
+        text_add(trace, "%d ", green_http_respond(request, 600, NULL, 0, NULL, 0));
+        text_add(trace, "%d ", green_http_write(request, "x", 1));
+        text_add(trace, "%d ", green_http_respond_start(request, 200, NULL, 0, 3));
+        text_add(trace, "%d ", green_http_respond(request, 200, NULL, 0, NULL, 0));
+        text_add(trace, "%d ", green_http_write(request, "four", 4));
+        text_add(trace, "%d ", green_http_write(request, "yes", 3));
+        text_add(trace, "%d", green_http_write(request, "x", 1));
+        return 0;
+    }
+    if (strcmp(path, "/close") == 0) {
+        green_http_close(request);
+    }
+    static const struct green_http_header date = {"Date", "now"};
+    return green_http_respond(request, 200, &date, 1, "ok", 2);
+}
+
+struct row {
+    const char *sent;
+    int result;
+    const char *received;
+};
+
+#define OK   "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 2\r\n"
+#define LAST OK "Connection: close\r\n\r\nok"
+
+static const struct row rows[] = {
+    {GET("/chunks") GET("/close"), 0,
+     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+     "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n" LAST},
+    {GET("/counted") GET("/close"), 0,
+     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello" LAST},
+    {HEAD("/chunks") GET("/close"), 0,
+     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n" LAST},
+    {HEAD("/counted") GET("/close"), 0,
+     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n" LAST},
+    /* To HTTP/1.0 the end of a body is the end of the connection. */
+    {GET0("/chunks") GET("/close"), 0,
+     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nhello"},
+    {GET("/empty") GET("/unchanged") GET("/close"), 0,
+     "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 304 Not Modified\r\n\r\n" LAST},
+    {GET("/silent") GET("/fails") GET("/close"), 0,
+     "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\nContent-Length: 22\r\n\r\n"
+     "Internal Server Error\n"
+     "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\nContent-Length: 22\r\n\r\n"
+     "Internal Server Error\n" LAST},
+    {GET("/cut") GET("/close"), -EIO,
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"},
+    {GET("/short") GET("/close"), -EINVAL, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"},
+    /* A body that nobody reads is passed over. */
+    {"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nskip" GET("/close"), 0,
+     OK "\r\nok" LAST},
+    {"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nskip\r\n0\r\n\r\n" GET(
+         "/close"),
+     0, OK "\r\nok" LAST},
+    /* But not when the client may never send it. */
+    {"POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n", 0, LAST},
+};
+
+START_TEST(responses)
+{
+    struct text received;
+    int result = converse(rows[_i].sent, 0, route, NULL, NULL, &received);
+    ck_assert_str_eq(received.data, rows[_i].received);
+    ck_assert_int_eq(result, rows[_i].result);
+}
+END_TEST
+
+START_TEST(misuse_is_refused)
+{
+    struct text received;
+    struct text trace = {0};
+    char expected[100];
+    ck_assert_int_eq(converse(GET("/misused"), 0, route, &trace, NULL, &received), 0);
+    snprintf(expected, sizeof expected,
+             "%1$d %1$d %1$d %1$d %1$d %1$d %1$d %1$d %1$d %1$d 0 %2$d %1$d 0 %1$d", -EINVAL,
+             -EBUSY);
+    ck_assert_str_eq(trace.data, expected);
+    ck_assert_str_eq(received.data, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes");
+}
+END_TEST
+
+/* ---- bodies in both directions ---- */
+
+static int
+echo(struct green_http_request *request, void *arg)
+{
+    char buffer[10000];
+    (void)arg;
+    int err = green_http_respond_start(request, 200, NULL, 0, request->body_length);
+    while (err == 0) {
+        ssize_t got = green_http_read(request, buffer, sizeof buffer);
+        if (got <= 0) {
+            return (int)got;
+        }
+        err = green_http_write(request, buffer, (size_t)got);
+    }
+    return err;
+}
+
+static intptr_t
+send_much(void *arg)
+{
+    struct served *served = arg;
+    char piece[1000];
+    for (int i = 0; i < 200; i++) {
+        memset(piece, 'a' + i % 26, sizeof piece);
+        served_send(served, piece, sizeof piece);
+    }
+    return 0;
+}
+
+START_TEST(large_bodies_are_streamed)
+{
+    struct served served;
+    struct green_job *sender;
+    char buffer[4096];
+    size_t received = 0;
+    served_start(&served, GREEN_TASK, echo, NULL, NULL);
+    static const char head[] =
+        "PUT / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 200000\r\n\r\n";
+    served_send(&served, head, sizeof head - 1);
+    ck_assert_int_eq(green_spawn(send_much, &served, &sender), 0);
+    struct text text = {0};
+    served_receive(&served, &text, "\r\n\r\n");
+    ssize_t got;
+    while ((got = green_recv(served.fd, buffer, sizeof buffer, 0)) > 0) {
+        for (ssize_t i = 0; i < got; i++, received++) {
+            ck_assert_int_eq(buffer[i], 'a' + (int)(received / 1000) % 26);
+        }
+    }
+    ck_assert_uint_eq(received, 200000);
+    ck_assert_int_eq(green_job_join(sender, NULL, green_after(LIMIT_MS)), 0);
+    green_job_put(sender);
+    ck_assert_int_eq(served_end(&served), 0);
+}
+END_TEST
+
+/** Events that are sent as they come: each is there before the next is made. */
+static int
+events(struct green_http_request *request, void *arg)
+{
+    struct green_semaphore *next = arg;
+    static const struct green_http_header type = {"Content-Type", "text/event-stream"};
+    int err = green_http_respond_start(request, 200, &type, 1, GREEN_HTTP_UNKNOWN);
+    for (int i = 0; err == 0 && i < 3; i++) {
+        green_semaphore_acquire(next, GREEN_FOREVER);
+        char event[20];
+        int length = snprintf(event, sizeof event, "data: %d\n\n", i);
+        err = green_http_write(request, event, (size_t)length);
+    }
+    return err;
+}
+
+START_TEST(events_are_not_held_back)
+{
+    struct green_semaphore *next;
+    struct served served;
+    struct text text = {0};
+    ck_assert_int_eq(green_semaphore_create(0, &next), 0);
+    served_start(&served, GREEN_TASK, events, next, NULL);
+    served_send(&served, GET("/"), strlen(GET("/")));
+    served_receive(&served, &text, "\r\n\r\n");
+    for (int i = 0; i < 3; i++) {
+        char event[32];
+        snprintf(event, sizeof event, "9\r\ndata: %d\n\n\r\n", i);
+        green_semaphore_release(next);
+        served_receive(&served, &text, event);
+        ck_assert_ptr_nonnull(strstr(text.data, event));
+    }
+    green_shutdown(served.fd, SHUT_WR);
+    served_receive(&served, &text, NULL);
+    ck_assert_str_eq(text.data + text.length - 5, "0\r\n\r\n");
+    ck_assert_int_eq(served_end(&served), 0);
+    green_semaphore_destroy(next);
+}
+END_TEST
+
+/** Consent comes when the body is asked for, and not before. */
+static int
+consent(struct green_http_request *request, void *arg)
+{
+    char buffer[10];
+    struct text *trace = arg;
+    text_add(trace, "handler\n");
+    ssize_t got = green_http_read(request, buffer, sizeof buffer);
+    text_add(trace, "%.*s\n", (int)got, buffer);
+    return green_http_respond(request, 200, NULL, 0, NULL, 0);
+}
+
+START_TEST(consent_is_given_when_the_body_is_read)
+{
+    struct served served;
+    struct text text = {0};
+    struct text trace = {0};
+    served_start(&served, GREEN_TASK, consent, &trace, NULL);
+    static const char head[] =
+        "PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
+    served_send(&served, head, sizeof head - 1);
+    served_receive(&served, &text, "\r\n\r\n");
+    ck_assert_str_eq(text.data, "HTTP/1.1 100 Continue\r\n\r\n");
+    text_add(&trace, "consent\n");
+    served_send(&served, "body", 4);
+    green_shutdown(served.fd, SHUT_WR);
+    text.length = 0;
+    served_receive(&served, &text, NULL);
+    ck_assert_str_eq(text.data, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_str_eq(trace.data, "handler\nconsent\nbody\n");
+    ck_assert_int_eq(served_end(&served), 0);
+}
+END_TEST
+
+/* ---- waiting ---- */
+
+/** Reads a body and answers; or answers with more than anybody reads. */
+static int
+patient(struct green_http_request *request, void *arg)
+{
+    char buffer[1000] = "";
+    ssize_t got;
+    (void)arg;
+    while ((got = green_http_read(request, buffer, sizeof buffer)) > 0) {
+    }
+    if (got < 0) {
+        return (int)got;
+    }
+    int err = green_http_respond_start(request, 200, NULL, 0, GREEN_HTTP_UNKNOWN);
+    while (err == 0 && strcmp(request->path, "/much") == 0) {
+        err = green_http_write(request, buffer, sizeof buffer);
+    }
+    return err;
+}
+
+struct slow {
+    const char *sent;
+    const char *start;
+    int result;
+};
+
+static const struct slow slowness[] = {
+    {"", "", 0},
+    {GET("/"), "HTTP/1.1 200 ", 0},
+    {"GET / HTTP/1.1\r\nHost", "HTTP/1.1 408 ", -ETIMEDOUT},
+    {"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhell", "HTTP/1.1 408 ", -ETIMEDOUT},
+    {"GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhell", "HTTP/1.1 408 ",
+     -ETIMEDOUT},
+};
+
+START_TEST(slow_peers_are_given_up)
+{
+    struct green_http_server_options options = GREEN_HTTP_SERVER_OPTIONS;
+    options.idle_timeout_ms = options.header_timeout_ms = options.body_timeout_ms = 20;
+    options.linger_ms = 10;
+    enum green_kind kinds[] = {GREEN_TASK, GREEN_THREAD};
+    for (size_t i = 0; i < 2; i++) {
+        struct served served;
+        struct text text = {0};
+        served_start(&served, kinds[i], patient, NULL, &options);
+        served_send(&served, slowness[_i].sent, strlen(slowness[_i].sent));
+        served_receive(&served, &text, NULL);
+        ck_assert_int_eq(strncmp(text.data, slowness[_i].start, strlen(slowness[_i].start)), 0);
+        ck_assert(*slowness[_i].start != '\0' || text.length == 0);
+        ck_assert_int_eq(served_end(&served), slowness[_i].result);
+    }
+}
+END_TEST
+
+/** A byte now and then is no progress: the limits are on the whole. */
+START_TEST(drips_are_given_up)
+{
+    struct green_http_server_options options = GREEN_HTTP_SERVER_OPTIONS;
+    options.header_timeout_ms = options.body_timeout_ms = 50;
+    options.min_body_rate = 1000;
+    options.linger_ms = 10;
+    static const char *const starts[] = {
+        "GET / HTTP/1.1\r\nHost: ", "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999\r\n\r\n"};
+    for (size_t i = 0; i < 2; i++) {
+        struct served served;
+        struct text text = {0};
+        served_start(&served, GREEN_TASK, patient, NULL, &options);
+        served_send(&served, starts[i], strlen(starts[i]));
+        green_deadline limit = green_after(LIMIT_MS);
+        while (green_job_join(served.job, NULL, green_after(5)) == -ETIMEDOUT) {
+            served_send(&served, "x", 1);
+            ck_assert_uint_lt(green_after(0), limit);
+        }
+        served_receive(&served, &text, NULL);
+        ck_assert_int_eq(strncmp(text.data, "HTTP/1.1 408 ", 13), 0);
+        ck_assert_int_eq(served_end(&served), -ETIMEDOUT);
+    }
+}
+END_TEST
+
+START_TEST(peers_that_do_not_read_are_given_up)
+{
+    struct green_http_server_options options = GREEN_HTTP_SERVER_OPTIONS;
+    options.write_timeout_ms = 30;
+    struct served served;
+    served_start(&served, GREEN_TASK, patient, NULL, &options);
+    served_send(&served, GET("/much"), strlen(GET("/much")));
+    intptr_t value;
+    ck_assert_int_eq(green_job_join(served.job, &value, green_after(LIMIT_MS)), 0);
+    ck_assert_int_eq(value, -ETIMEDOUT);
+    served_end(&served);
+}
+END_TEST
+
+START_TEST(peers_that_are_gone_end_it)
+{
+    struct served served;
+    served_start(&served, GREEN_TASK, patient, NULL, NULL);
+    served_send(&served, GET("/much"), strlen(GET("/much")));
+    green_yield();
+    int result = served_end(&served);
+    ck_assert_msg(result == -EPIPE || result == -ECONNRESET, "%d", result);
+}
+END_TEST
+
+/* ---- the end ---- */
+
+/** Takes its time, says whether it should end. */
+static int
+slowly(struct green_http_request *request, void *arg)
+{
+    (void)arg;
+    green_http_respond_start(request, 200, NULL, 0, GREEN_HTTP_UNKNOWN);
+    green_http_write(request, "begun", 5);
+    while (!green_http_draining(request)) {
+        int err = green_sleep(1);
+        if (err != 0) {
+            return err;
+        }
+    }
+    return green_http_write(request, "drained", 7);
+}
+
+static void
+cancel_and_look(enum green_kind kind, const char *sent, const char *until, const char *last)
+{
+    struct served served;
+    struct text text = {0};
+    served_start(&served, kind, slowly, NULL, NULL);
+    served_send(&served, sent, strlen(sent));
+    if (until != NULL) {
+        served_receive(&served, &text, until);
+    } else {
+        green_sleep(5);
+    }
+    green_job_cancel(served.job);
+    if (until == NULL) {
+        /* It is on its way when the worker hears of it: it is answered yet. */
+        served_send(&served, GET("/"), strlen(GET("/")));
+    }
+    served_receive(&served, &text, NULL);
+    ck_assert_msg(strstr(text.data, last) != NULL, "%s", text.data);
+    ck_assert_int_eq(served_end(&served), -ECANCELED);
+}
+
+START_TEST(cancelled_connections_are_drained)
+{
+    enum green_kind kind = (enum green_kind)_i;
+    cancel_and_look(kind, GET("/"), "begun", "7\r\ndrained\r\n0\r\n\r\n");
+    cancel_and_look(kind, "", NULL,
+                    "Connection: close\r\n\r\n5\r\nbegun\r\n7\r\ndrained\r\n0\r\n\r\n");
+}
+END_TEST
+
+START_TEST(idle_connections_end_when_cancelled)
+{
+    struct served served;
+    struct text text = {0};
+    served_start(&served, (enum green_kind)_i, slowly, NULL, NULL);
+    green_sleep(5);
+    green_job_cancel(served.job);
+    served_receive(&served, &text, NULL);
+    ck_assert_str_eq(text.data, "");
+    ck_assert_int_eq(served_end(&served), -ECANCELED);
+}
+END_TEST
+
+/** Waits for ever, but for a cancellation that is let through to it. */
+static int
+waits(struct green_http_request *request, void *arg)
+{
+    green_http_respond_start(request, 200, NULL, 0, GREEN_HTTP_UNKNOWN);
+    green_http_write(request, "begun", 5);
+    return green_semaphore_acquire(arg, GREEN_FOREVER) == -ECANCELED ? 0 : -EIO;
+}
+
+START_TEST(cancellation_reaches_handlers_that_want_it)
+{
+    struct green_http_server_options options = GREEN_HTTP_SERVER_OPTIONS;
+    struct green_semaphore *never;
+    struct served served;
+    struct text text = {0};
+    options.cancel_handlers = true;
+    ck_assert_int_eq(green_semaphore_create(0, &never), 0);
+    served_start(&served, GREEN_TASK, waits, never, &options);
+    served_send(&served, GET("/"), strlen(GET("/")));
+    served_receive(&served, &text, "begun");
+    green_job_cancel(served.job);
+    served_receive(&served, &text, NULL);
+    ck_assert_str_eq(text.data + text.length - 5, "0\r\n\r\n");
+    ck_assert_int_eq(served_end(&served), -ECANCELED);
+    green_semaphore_destroy(never);
+}
+END_TEST
+
+/** A scope around the call ends: like a cancellation. */
+static intptr_t
+serve_within(void *arg)
+{
+    struct served *served = arg;
+    struct green_timeout scope;
+    green_timeout_start(&scope, 30);
+    int err = green_http_serve(served->server_fd, slowly, NULL, NULL);
+    green_timeout_stop(&scope);
+    green_close(served->server_fd);
+    return err;
+}
+
+START_TEST(scopes_around_drain_too)
+{
+    for (int busy = 0; busy < 2; busy++) {
+        struct served served = {0};
+        struct text text = {0};
+        int fds[2];
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+        served.fd = fds[0];
+        served.server_fd = fds[1];
+        ck_assert_int_eq(green_spawn(serve_within, &served, &served.job), 0);
+        served_send(&served, GET("/"), busy ? strlen(GET("/")) : 0);
+        served_receive(&served, &text, NULL);
+        ck_assert(busy ? strstr(text.data, "drained\r\n0\r\n\r\n") != NULL : text.length == 0);
+        ck_assert_int_eq(served_end(&served), -ETIMEDOUT);
+    }
+}
+END_TEST
+
+/* ---- without memory ---- */
+
+START_TEST(memory_may_run_out)
+{
+    static const char sent[] = "POST /x HTTP/1.1\r\nHost: h\r\nA: b\r\nContent-Length: 4\r\n\r\n"
+                               "skip" GET("/chunks") GET("/close");
+    struct text received;
+    allocations_hook();
+    converse(sent, 0, route, NULL, NULL, &received); /* what is kept for ever is there now */
+    int failures = 0;
+    for (long nth = 1; failures < nth; nth++) {
+        struct served served;
+        served_start(&served, GREEN_TASK, route, NULL, NULL);
+        served_send(&served, sent, sizeof sent - 1);
+        green_shutdown(served.fd, SHUT_WR);
+        long before = allocations_live();
+        allocations_fail(nth);
+        intptr_t value;
+        ck_assert_int_eq(green_job_join(served.job, &value, green_after(LIMIT_MS)), 0);
+        allocations_fail(0);
+        ck_assert_int_ge(before, allocations_live());
+        received.length = 0;
+        received.data[0] = '\0';
+        served_receive(&served, &received, NULL);
+        served_end(&served);
+        if (value == 0 && strstr(received.data, LAST) != NULL) {
+            break;
+        }
+        ck_assert_msg(value == -ENOMEM || strstr(received.data, "500 Internal") != NULL,
+                      "%ld: %jd\n%s", nth, (intmax_t)value, received.data);
+        failures++;
+    }
+    ck_assert_int_ge(failures, 3);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("http respond");
+    TCase *tcase = new_case(suite, "responses");
+    tcase_add_loop_test(tcase, responses, 0, sizeof rows / sizeof rows[0]);
+    tcase_add_test(tcase, misuse_is_refused);
+    tcase_add_test(tcase, large_bodies_are_streamed);
+    tcase_add_test(tcase, events_are_not_held_back);
+    tcase_add_test(tcase, consent_is_given_when_the_body_is_read);
+    tcase = new_case(suite, "waiting");
+    tcase_add_loop_test(tcase, slow_peers_are_given_up, 0, sizeof slowness / sizeof slowness[0]);
+    tcase_add_test(tcase, drips_are_given_up);
+    tcase_add_test(tcase, peers_that_do_not_read_are_given_up);
+    tcase_add_test(tcase, peers_that_are_gone_end_it);
+    tcase = new_case(suite, "end");
+    tcase_add_loop_test(tcase, cancelled_connections_are_drained, GREEN_TASK, GREEN_PROCESS + 1);
+    tcase_add_loop_test(tcase, idle_connections_end_when_cancelled, GREEN_TASK, GREEN_PROCESS + 1);
+    tcase_add_test(tcase, cancellation_reaches_handlers_that_want_it);
+    tcase_add_test(tcase, scopes_around_drain_too);
+    tcase_add_test(tcase, memory_may_run_out);
+    return run_suite(suite);
+}
