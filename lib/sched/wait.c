@@ -8,6 +8,7 @@
  */
 #include "sched/wait.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/futex.h"
@@ -252,4 +253,47 @@ green__waitq_wake_one(struct green__waitq *queue)
     }
     green__wait_wake(GREEN__CONTAINER(link, struct green__waiter, link)->job);
     return true;
+}
+
+/* ---- several lists ---- */
+
+struct green__waiter *
+green__wait_places(struct green_job *self, size_t count)
+{
+    struct green__several *several = self->several;
+    if (several != NULL && several->capacity >= count) {
+        return several->places;
+    }
+    if (count > (SIZE_MAX - sizeof *several) / sizeof(struct green__waiter)) {
+        return NULL;
+    }
+    several = green__alloc_zeroed(sizeof *several + count * sizeof(struct green__waiter));
+    if (several == NULL) {
+        return NULL;
+    }
+    several->capacity = count;
+    for (size_t i = 0; i < count; i++) {
+        several->places[i].job = self;
+        green__list_init(&several->places[i].link);
+    }
+    green__free(self->several);
+    self->several = several;
+    return several->places;
+}
+
+int
+green__wait_park_several(struct green_job *self, green_deadline deadline, const char *what,
+                         struct green__waiter **ret_chosen)
+{
+    _Atomic(struct green__waiter *) *chosen = &self->several->chosen;
+    int err = green__wait_park(self, deadline, what);
+    if (err != 0) {
+        struct green__waiter *none = NULL;
+        if (atomic_compare_exchange_strong(chosen, &none, &self->waiter)) {
+            return err;
+        }
+        green__wait_settle(self); /* somebody chose us at the same moment */
+    }
+    *ret_chosen = atomic_load_explicit(chosen, memory_order_relaxed);
+    return 0;
 }

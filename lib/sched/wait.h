@@ -116,6 +116,49 @@ int green__wait_in(struct green__lock *lock, struct green__list *waiters, struct
 /** Wake who has waited longest; the caller holds the lock. False when nobody waits. */
 bool green__waitq_wake_one(struct green__waitq *queue);
 
+/* ---- waiting in several lists at once ---- */
+
+/**
+ * The places of a wait of the calling worker in several lists, one for each: it fills in what they
+ * bring, appends them under the lists' locks after green__wait_begin_several(), and takes those
+ * that are left out again, under the same locks, once green__wait_park_several() has returned.
+ *
+ * @return NULL without memory. They are the worker's until it asks the next time.
+ */
+struct green__waiter *green__wait_places(struct green_job *self, size_t count);
+
+/** Start a wait in several lists. */
+static inline void
+green__wait_begin_several(struct green_job *self)
+{
+    atomic_store_explicit(&self->several->chosen, NULL, memory_order_relaxed);
+    green__wait_begin(self);
+}
+
+/**
+ * Park until one of the places is chosen; see green__wait_park(). The caller holds no lock.
+ *
+ * @param ret_chosen  Set on success.
+ * @return 0; -ETIMEDOUT or -ECANCELED when none was chosen and none will be.
+ */
+int green__wait_park_several(struct green_job *self, green_deadline deadline, const char *what,
+                             struct green__waiter **ret_chosen);
+
+/**
+ * Whether a waiter that was just taken out of its list, whose lock is held, may be given something
+ * and is to be woken. One that waits in other lists too may have been chosen there.
+ */
+static inline bool
+green__waiter_claim(struct green__waiter *waiter)
+{
+    struct green_job *job = waiter->job;
+    if (waiter == &job->waiter) {
+        return true; /* it stands in one list, and we have that one's lock */
+    }
+    struct green__waiter *none = NULL;
+    return atomic_compare_exchange_strong(&job->several->chosen, &none, waiter);
+}
+
 /* ---- blocking in the kernel ---- */
 
 /** Whether the worker blocks in the kernel: it is a thread's own stack and the thread has no tasks.

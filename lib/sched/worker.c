@@ -44,6 +44,7 @@ green__worker_fini(struct green_job *job)
 {
     green__free(atomic_load(&job->name));
     green__free(atomic_load(&job->alarm));
+    green__free(job->several);
 }
 
 void

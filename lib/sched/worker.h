@@ -55,6 +55,14 @@ struct green__waiter {
     _Atomic(const uintptr_t *) owner_word;
 };
 
+/** The places of a worker that waits in several lists at once; kept for its next such wait. */
+struct green__several {
+    /** The place that ended the wait, once one has, or the worker's own waiter if it gave up. */
+    _Atomic(struct green__waiter *) chosen;
+    size_t capacity;
+    struct green__waiter places[];
+};
+
 /** Those who wait for the same thing, in the order of their coming, and the lock of that thing. */
 struct green__waitq {
     struct green__lock lock;
@@ -69,7 +77,8 @@ struct green_job {
     green_deadline deadline;    /**< Of the wait that it is parked in. */
     struct green_timeout *scopes;
     struct green__waiter waiter;
-    const char *waits_for; /**< In words, for people; NULL while it runs. */
+    struct green__several *several; /**< NULL until it first waits in several lists. */
+    const char *waits_for;          /**< In words, for people; NULL while it runs. */
     unsigned shields;
     uint8_t kind;  /**< enum green_kind */
     uint8_t state; /**< enum green__state */
