@@ -5,6 +5,7 @@
 #define GREEN_H
 
 #include "green/base.h"
+#include "green/channel.h"
 #include "green/job.h"
 #include "green/net.h"
 #include "green/queue.h"

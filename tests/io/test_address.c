@@ -99,7 +99,7 @@ static const struct lookup {
     int err;
 } lookups[] = {
     {"127.0.0.1", "80", 0, 0},
-    {"::1", "80", 0, 0},
+    {"::1", "http", 0, 0},
     {"localhost", "80", 0, 0},
     {"localhost", NULL, 0, 0},
     {NULL, "80", AI_PASSIVE, 0},
