@@ -29,9 +29,12 @@ green_event_is_set(const struct green_event *event)
 void
 green_event_set(struct green_event *event)
 {
-    unsigned state = 0;
-    if (GREEN__SWAP(&event->state, &state, SET)) {
-        return;
+    unsigned state = GREEN__LOAD(&event->state);
+    while (state != GREEN__CROWDED) {
+        /* Set already, it is set again: who sees it sees what this caller did before. */
+        if (GREEN__SWAP(&event->state, &state, SET)) {
+            return;
+        }
     }
     struct green__list *list = green__waiters_lock(&event->waiters);
     __atomic_exchange_n(&event->state, SET, __ATOMIC_ACQ_REL);

@@ -41,7 +41,7 @@ _Static_assert(_Alignof(struct green_job) > GREEN__OWNER_BITS, "the bits below a
 #define GREEN__STORE_RELEASE(place, to) __atomic_store_n(place, to, __ATOMIC_RELEASE)
 /** Change *place from *expected; what is done before and after by others stays in order. */
 #define GREEN__SWAP(place, expected, to) \
-    __atomic_compare_exchange_n(place, expected, to, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
+    __atomic_compare_exchange_n(place, expected, to, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 
 /** The list of the waiters, whose lock is held. */
 static inline struct green__list *

@@ -42,6 +42,9 @@ come_again(void *arg)
             return 1;
         }
         atomic_fetch_add(&rounds->index_sum, (int)index);
+        if (rounds->barrier.action != NULL && rounds->actions != round) {
+            return 3;
+        }
         for (int i = 0; i < PARTIES; i++) {
             int came = atomic_load(&rounds->came[i]);
             if (came < round || came > round + 1) {
@@ -73,7 +76,7 @@ TEST_EACH_MIXTURE(nobody_goes_ahead)
 static int
 note_action(void *label)
 {
-    note(label);
+    mark(label);
     return 0;
 }
 
@@ -86,7 +89,7 @@ wait_at(void *label)
     unsigned index = 99;
     int err = green_barrier_wait(&barrier, &index, green_after(LONG_MS));
     if (err == 0) {
-        note(label);
+        mark(label);
     }
     return err != 0 ? (index == 99 ? err : 1) : (intptr_t)index;
 }

@@ -56,7 +56,7 @@ acquire_and_note(void *label)
 {
     int err = green_semaphore_acquire(&semaphore, green_after(LONG_MS));
     if (err == 0) {
-        note(label);
+        mark(label);
     }
     return err;
 }
@@ -122,6 +122,44 @@ struct hurry {
 };
 
 #define UNITS 3
+
+/* One unit makes a lock. */
+struct count {
+    struct green_semaphore semaphore;
+    int total;
+    int rounds;
+};
+
+static intptr_t
+count_alone(void *arg)
+{
+    const struct worker *worker = arg;
+    struct count *count = worker->shared;
+    for (int i = 0; i < count->rounds; i++) {
+        if (green_semaphore_acquire(&count->semaphore, green_after(LONG_MS)) != 0) {
+            return 1;
+        }
+        int total = count->total;
+        if (i % 4 == 0) {
+            green_yield();
+        }
+        count->total = total + 1;
+        if (green_semaphore_release(&count->semaphore) != 0) {
+            return 2;
+        }
+    }
+    return 0;
+}
+
+static void
+one_unit_excludes(enum mixture mixture)
+{
+    struct count count = {GREEN_BOUNDED_SEMAPHORE_INIT(1), 0, stress(400, 40)};
+    ck_assert_int_eq(run_workers(mixture, 12, count_alone, &count), 0);
+    ck_assert_int_eq(count.total, 12 * count.rounds);
+    green_semaphore_fini(&count.semaphore);
+}
+TEST_EACH_MIXTURE(one_unit_excludes)
 
 static intptr_t
 acquire_in_a_hurry(void *arg)
@@ -211,6 +249,7 @@ main(void)
         unbounded_one_has_an_end_too,
         many_units_go_to_those_who_wait_first,
         unit_is_kept_or_given_to_the_next,
+        EACH_MIXTURE(one_unit_excludes),
         EACH_MIXTURE(deadlines_lose_no_unit),
         who_got_it_may_free_it,
         misuse_aborts,

@@ -10,7 +10,7 @@ wait_and_note(void *label)
 {
     int err = green_event_wait(&event, green_after(LONG_MS));
     if (err == 0) {
-        note(label);
+        mark(label);
     }
     return err;
 }
@@ -74,6 +74,7 @@ END_TEST
 struct turns {
     struct green_event events[2];
     int rounds;
+    int turns; /* who has the turn counts it */
 };
 
 static intptr_t
@@ -87,6 +88,7 @@ take_turns(void *arg)
         if (green_event_wait(mine, green_after(LONG_MS)) != 0) {
             return 1;
         }
+        turns->turns++;
         green_event_clear(mine);
         green_event_set(theirs);
     }
@@ -96,9 +98,10 @@ take_turns(void *arg)
 static void
 events_alternate(enum mixture mixture)
 {
-    struct turns turns = {{GREEN_EVENT_INIT, GREEN_EVENT_INIT}, stress(3000, 300)};
+    struct turns turns = {{GREEN_EVENT_INIT, GREEN_EVENT_INIT}, stress(3000, 300), 0};
     green_event_set(&turns.events[0]);
     ck_assert_int_eq(run_workers(mixture, 2, take_turns, &turns), 0);
+    ck_assert_int_eq(turns.turns, 2 * turns.rounds);
     ck_assert(green_event_is_set(&turns.events[0]));
     ck_assert(!green_event_is_set(&turns.events[1]));
 }

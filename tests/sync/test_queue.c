@@ -114,7 +114,7 @@ get_and_note(void *arg)
     if (err == 0) {
         char label[16];
         snprintf(label, sizeof label, "%d", NUMBER(item));
-        note(label);
+        mark(label);
     }
     return err != 0 ? err : NUMBER(item);
 }
@@ -255,7 +255,7 @@ static intptr_t
 join_queue(void *arg)
 {
     int err = green_queue_join(arg, green_after(LONG_MS));
-    note("joined");
+    mark("joined");
     return err;
 }
 
@@ -280,7 +280,7 @@ START_TEST(join_waits_for_the_work)
     green_job_cancel(cancelled);
     ck_assert_int_eq(finish(cancelled), -ECANCELED);
     ck_assert_int_eq(green_queue_task_done(&queue), 0);
-    note("done");
+    mark("done");
     green_yield();
     ck_assert_int_eq(length_of(&queue.getters, &queue.joiners), 2);
     ck_assert_int_eq(green_queue_task_done(&queue), 0);
@@ -335,7 +335,7 @@ note_drop(void *item, void *arg)
 {
     char label[16];
     snprintf(label, sizeof label, "%d", NUMBER(item));
-    note(label);
+    mark(label);
     ++*(int *)arg;
 }
 

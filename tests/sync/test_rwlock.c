@@ -70,9 +70,9 @@ read_and_note(void *label)
 {
     int err = green_rwlock_lock_read(&rwlock, green_after(LONG_MS));
     if (err == 0) {
-        note(label);
+        mark(label);
         green_yield();
-        note(label);
+        mark(label);
         green_rwlock_unlock(&rwlock);
     }
     return err;
@@ -83,9 +83,9 @@ write_and_note(void *label)
 {
     int err = green_rwlock_lock_write(&rwlock, green_after(LONG_MS));
     if (err == 0) {
-        note(label);
+        mark(label);
         green_yield();
-        note(label);
+        mark(label);
         green_rwlock_unlock(&rwlock);
     }
     return err;

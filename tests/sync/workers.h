@@ -12,6 +12,29 @@
 #include "green/sync.h"
 #include "sync/waiters.h"
 
+#ifdef GREEN__TSAN
+/* libuv closes descriptors behind the sanitizer's back: their numbers seem to be in use when
+ * another thread's loop gets them. */
+const char *__tsan_default_suppressions(void);
+
+__attribute__((unused)) const char *
+__tsan_default_suppressions(void)
+{
+    return "race:epoll_create1\nrace:pipe2\nrace:eventfd\n";
+}
+#endif
+
+static pthread_mutex_t mark_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/** Add a label to the trace, from any thread. */
+__attribute__((unused)) static void
+mark(const char *label)
+{
+    pthread_mutex_lock(&mark_lock);
+    note(label);
+    pthread_mutex_unlock(&mark_lock);
+}
+
 /** Who works: tasks of the main thread, threads, or tasks of three threads and the main one. */
 enum mixture {
     TASKS,
