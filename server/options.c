@@ -305,7 +305,7 @@ options_parse(struct options *options, int argc, char **argv)
             exit(0);
         } else if (choice == ':') {
             complain("%s needs a value", argv[optind - 1]);
-        } else if (choice == '?') {
+        } else if (choice < 0 || choice >= (int)ROW_COUNT) {
             complain_unknown(argv);
         }
         const struct row *row = &rows[choice];

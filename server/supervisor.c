@@ -395,14 +395,21 @@ control(struct supervisor *self)
     return false;
 }
 
+static size_t
+board_size(size_t places)
+{
+    return sizeof(struct board) + places * sizeof(struct place);
+}
+
 static int
 open_supervisor(struct supervisor *self)
 {
     self->places = self->force->most + 1; /* the last is for the rest, in a drain */
-    size_t size = sizeof(struct board) + self->places * sizeof(struct place);
-    struct board *board =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    self->board = board == MAP_FAILED ? NULL : board;
+    self->board = mmap(NULL, board_size(self->places), PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (self->board == MAP_FAILED) {
+        self->board = NULL;
+    }
     self->jobs = calloc(self->places, sizeof(struct green_job *));
     self->started_ns = calloc(self->places, sizeof *self->started_ns);
     self->ready = calloc(self->places + 2, sizeof *self->ready);
@@ -410,10 +417,10 @@ open_supervisor(struct supervisor *self)
         self->ready == NULL) {
         return -ENOMEM;
     }
-    board->least = self->force->least;
-    board->most = self->force->most;
-    board->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return board->bell_fd < 0 ? -errno : 0;
+    self->board->least = self->force->least;
+    self->board->most = self->force->most;
+    self->board->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return self->board->bell_fd < 0 ? -errno : 0;
 }
 
 static void
@@ -422,6 +429,9 @@ close_supervisor(struct supervisor *self)
     free(self->jobs);
     free(self->started_ns);
     free(self->ready);
+    if (self->board != NULL) {
+        munmap(self->board, board_size(self->places));
+    }
 }
 
 int

@@ -142,17 +142,14 @@ handle_in_process(struct connection *connection)
     options.keep_fd_count = 1;
     struct green_job *process;
     unsigned pause_ms = 0;
-    int err;
-    while ((err = green_spawn_as(GREEN_PROCESS, process_main, connection, &options, &process)) !=
-           0) {
+    while (green_spawn_as(GREEN_PROCESS, process_main, connection, &options, &process) != 0) {
         if (green_accept_pause(&pause_ms) != 0) {
             return;
         }
     }
     green_close(connection->fd); /* else the end of the child would not end the connection */
     connection->fd = -1;
-    err = green_job_join(process, NULL, GREEN_FOREVER);
-    if (err == -ECANCELED) {
+    if (green_job_join(process, NULL, GREEN_FOREVER) == -ECANCELED) {
         struct green_shield shield;
         green_job_cancel(process);
         green_shield_start(&shield);
@@ -334,15 +331,14 @@ take_queued(struct green_server *server, int listener)
         green_timeout_start(&now, 0);
         int fd = green_accept(listener, NULL);
         green_timeout_stop(&now);
+        bool lacking = fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM;
         if (fd >= 0) {
             pause_ms = 0;
             if (take(server, fd) != 0) {
                 green_close(fd); /* nothing to serve it with, and no time left */
                 note_closed(server);
             }
-        } else if (fd != -EMFILE && fd != -ENFILE && fd != -ENOBUFS && fd != -ENOMEM) {
-            return;
-        } else if (wait_out(server, &pause_ms, fd) != 0) {
+        } else if (!lacking || wait_out(server, &pause_ms, fd) != 0) {
             return;
         }
     }
@@ -406,5 +402,10 @@ green_server_stop(struct green_server *server, green_deadline deadline)
         green__waitq_unlock(&server->lock);
         return atomic_load(&server->open) == 0 ? 0 : err;
     }
-    return green__waitq_wait(&server->lock, self, deadline, "the last connection to end");
+    err = green__waitq_wait(&server->lock, self, deadline, "the last connection to end");
+    if (err == 0) { /* who woke us holds the lock until he is done with the server */
+        green__waitq_lock(&server->lock);
+        green__waitq_unlock(&server->lock);
+    }
+    return err;
 }

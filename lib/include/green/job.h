@@ -131,8 +131,8 @@ GREEN_API GREEN_SUSPENDS int green_job_join(struct green_job *job, intptr_t *ret
  *
  * Its blocked call returns -ECANCELED, and so does each later one, until its entry returns; see
  * green_shield_start() for a clean-up that must block. A task that has not run yet never will. A
- * job that never blocks is not disturbed. A signal handler may cancel the worker that it interrupts,
- * and the own stack of the thread that it runs on.
+ * job that never blocks is not disturbed. A signal handler may cancel the worker that it
+ * interrupts, and the own stack of the thread that it runs on.
  *
  * @param job  Not NULL; one that has ended is left alone. A process only in its parent.
  */
