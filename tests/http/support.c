@@ -130,27 +130,64 @@ converse(const char *bytes, size_t piece, green_http_handler handler, void *arg,
 
 /* ---- raw servers ---- */
 
-/** One connection: requests are read up to the end of their bodies, as far as a test needs it. */
+/**
+ * How many bytes of what came make a request with its body; more than there are when it is not
+ * whole. The head of one that waits for consent counts alone, and then its body: `*due`.
+ */
+static size_t
+request_size(const char *request, size_t *due)
+{
+    if (*due > 0) {
+        size_t size = *due;
+        *due = strlen(request) < size ? size : 0;
+        return size;
+    }
+    const char *end = strstr(request, "\r\n\r\n");
+    if (end == NULL) {
+        return SIZE_MAX;
+    }
+    size_t head = (size_t)(end - request) + 4;
+    const char *counted = strstr(request, "Content-Length: ");
+    const char *chunked = strstr(request, "Transfer-Encoding: chunked");
+    if (chunked != NULL && chunked < end) {
+        end = strstr(request, "\r\n0\r\n\r\n");
+        return end == NULL ? SIZE_MAX : (size_t)(end - request) + 7;
+    }
+    size_t length = counted != NULL && counted < end ? (size_t)atoi(counted + 16) : 0;
+    const char *expects = strstr(request, "Expect:");
+    if (expects != NULL && expects < end) {
+        *due = length;
+        return head;
+    }
+    return head + length;
+}
+
+/** Answer the next request; whether the connection goes on. */
+static bool
+raw_answer(struct raw_server *server, int fd)
+{
+    if (server->next >= server->count) {
+        return false;
+    }
+    const struct answer *answer = &server->answers[server->next++];
+    if (answer->text != NULL) {
+        green_sendall(fd, answer->text, strlen(answer->text), 0);
+    }
+    if (answer->hold) {
+        green_sleep(LIMIT_MS);
+    }
+    return !answer->close && !answer->hold;
+}
+
 static void
 raw_connection(struct raw_server *server, int fd)
 {
-    static const struct answer silence = {NULL, true, false};
     char request[8192] = "";
     size_t length = 0;
+    size_t due = 0;
     for (;;) {
-        char *end = strstr(request, "\r\n\r\n");
-        const char *counted = strstr(request, "Content-Length: ");
-        size_t wanted = end == NULL ? sizeof request : (size_t)(end - request) + 4;
-        bool expects = strstr(request, "Expect:") != NULL && server->next < server->count &&
-                       server->answers[server->next].text != NULL && length == wanted;
-        if (end != NULL && counted != NULL && counted < end && !expects) {
-            wanted += (size_t)atoi(counted + 16);
-        } else if (end != NULL && strstr(request, "Transfer-Encoding: chunked") != NULL &&
-                   !expects) {
-            end = strstr(request, "\r\n0\r\n\r\n");
-            wanted = end == NULL ? sizeof request : (size_t)(end - request) + 7;
-        }
-        if (length < wanted) {
+        size_t size = length == 0 ? SIZE_MAX : request_size(request, &due);
+        if (size > length) {
             ssize_t got = green_recv(fd, request + length, sizeof request - 1 - length, 0);
             if (got <= 0) {
                 return;
@@ -159,19 +196,10 @@ raw_connection(struct raw_server *server, int fd)
             request[length] = '\0';
             continue;
         }
-        text_bytes(&server->trace, request, wanted);
-        memmove(request, request + wanted, length - wanted + 1);
-        length -= wanted;
-        const struct answer *answer =
-            server->next < server->count ? &server->answers[server->next] : &silence;
-        server->next++;
-        if (answer->text != NULL) {
-            green_sendall(fd, answer->text, strlen(answer->text), 0);
-        }
-        if (answer->hold) {
-            green_sleep(LIMIT_MS);
-        }
-        if (answer->close || answer->hold) {
+        text_bytes(&server->trace, request, size);
+        memmove(request, request + size, length - size + 1);
+        length -= size;
+        if (!raw_answer(server, fd)) {
             return;
         }
     }
