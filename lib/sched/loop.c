@@ -50,10 +50,14 @@ green__sched_uv_timeout(struct green__sched *sched, int timeout_ms)
     return uv_ms >= 0 && (timeout_ms < 0 || uv_ms < timeout_ms) ? uv_ms : timeout_ms;
 }
 
+/**
+ * The time is up. It may be so before uv_run() has looked for events: without the stop it would go
+ * on to wait for them, and no timer would be left to end that.
+ */
 static void
 on_timeout(uv_timer_t *timer)
 {
-    (void)timer;
+    uv_stop(timer->loop);
 }
 
 /** The poller of a scheduler whose tasks wait for no descriptors, and of the poll engine. */

@@ -2,7 +2,9 @@
  * The heap of deadlines against a plain search, and the timers of waits, which are set lazily: one
  * that is set for sooner than the wait's deadline must neither end it early nor let it go on.
  */
+#include <dlfcn.h>
 #include <errno.h>
+#include <uv.h>
 
 #include "../base/support.h"
 #include "base/clock.h"
@@ -104,8 +106,8 @@ static intptr_t
 wait_short_then_long(void *arg)
 {
     (void)arg;
-    green_deadline later = green_after(60);
-    int err = green_semaphore_acquire(semaphore, green_after(20));
+    green_deadline later = green_after(800);
+    int err = green_semaphore_acquire(semaphore, green_after(500));
     if (err != 0) {
         return err;
     }
@@ -194,6 +196,31 @@ START_TEST(nobody_wakes_early)
 }
 END_TEST
 
+/* ---- a machine so busy that a timer is due before libuv looks for events ---- */
+
+static bool slow;
+
+/** In place of libuv's: it takes longer than the shortest timers. */
+int
+uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t timeout_ms, uint64_t repeat_ms)
+{
+    int (*real)(uv_timer_t *, uv_timer_cb, uint64_t, uint64_t);
+    *(void **)&real = dlsym(RTLD_NEXT, "uv_timer_start");
+    int err = real(timer, callback, timeout_ms, repeat_ms);
+    if (slow) {
+        usleep(5000);
+    }
+    return err;
+}
+
+START_TEST(timer_is_due_before_the_loop_looks)
+{
+    slow = true;
+    ck_assert_int_eq(finish(spawn(GREEN_TASK, sleep_and_count, POINTER(1))), true);
+    ck_assert_int_eq(finish(spawn(GREEN_TASK, sleep_and_count, POINTER(10))), true);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -203,6 +230,7 @@ main(void)
         earlier_timer_does_not_end_a_later_wait,
         deadline_that_moves_and_is_then_cut,
         nobody_wakes_early,
+        timer_is_due_before_the_loop_looks,
     };
     return RUN_TESTS("timers", tests);
 }
