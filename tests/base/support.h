@@ -28,6 +28,16 @@
 #define SLOW_MACHINE false
 #endif
 
+/* Valgrind 3.19 knows no pidfd_open(), without which there are no process jobs. */
+#if defined(GREEN__VALGRIND)
+#define PROCESSES false
+#else
+#define PROCESSES true
+#endif
+
+/* What main() returns when it has nothing that this build can run. */
+#define SKIPPED 77
+
 /* So long that only a call that never ends exceeds it. */
 #define LONG_MS 10000
 

@@ -128,7 +128,7 @@ START_TEST(terminate)
     ck_assert_int_eq(green_job_join(job, NULL, green_after(5)), -ETIMEDOUT);
     ck_assert_int_eq(green_wait_fd(green_job_fd(job), POLLIN, green_after(5)), -ETIMEDOUT);
     ck_assert_int_eq(green_job_terminate(job, SIGKILL), 0);
-    ck_assert_int_eq(green_wait_fd(green_job_fd(job), POLLIN, green_after(LONG_MS)), POLLIN);
+    ck_assert_int_gt(green_wait_fd(green_job_fd(job), POLLIN, green_after(LONG_MS)), 0);
     ck_assert_int_eq(green_job_join(job, NULL, GREEN_FOREVER), -EOWNERDEAD);
     ck_assert_int_eq(green_job_status(job, &status), 0);
     ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -360,5 +360,5 @@ main(void)
         processes_nobody_asks_for_keep_no_descriptors,
         no_descriptors_left,
     };
-    return RUN_TESTS("process", tests);
+    return PROCESSES ? RUN_TESTS("process", tests) : SKIPPED;
 }

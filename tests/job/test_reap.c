@@ -230,9 +230,10 @@ START_TEST(program_waits_for_any_child)
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
-    struct green_job *job = spawn(GREEN_PROCESS, return_arg, POINTER(7));
+    struct green_job *job =
+        spawn(GREEN_PROCESS, nap, POINTER(50)); /* one that ends at once is ours */
     ck_assert_int_eq(wait(NULL), green_job_pid(job));
-    ck_assert_int_eq(finish(green_job_get(job)), 7);
+    ck_assert_int_eq(finish(green_job_get(job)), 0);
     ck_assert_int_eq(green_job_status(job, &status), -ECHILD);
     green_job_put(job);
 }
@@ -249,5 +250,5 @@ main(void)
         programs_handler_is_called,     programs_informed_handler_is_called,
         program_ignores_the_signal,     program_waits_for_any_child,
     };
-    return RUN_TESTS("reap", tests);
+    return PROCESSES ? RUN_TESTS("reap", tests) : SKIPPED;
 }

@@ -232,8 +232,10 @@ START_TEST(other_workers)
     ck_assert_int_eq(finish(spawn(GREEN_TASK, run_case, POINTER(_i))), 0);
     ck_assert_int_eq(finish(spawn(GREEN_THREAD, run_case, POINTER(_i))), 0);
     ck_assert_int_eq(finish(spawn(GREEN_THREAD, run_case_beside_a_task, POINTER(_i))), 0);
-    ck_assert_int_eq(finish(spawn(GREEN_PROCESS, run_case, POINTER(_i))), 0);
-    ck_assert_int_eq(finish(spawn(GREEN_PROCESS, run_case_beside_a_task, POINTER(_i))), 0);
+    if (PROCESSES) {
+        ck_assert_int_eq(finish(spawn(GREEN_PROCESS, run_case, POINTER(_i))), 0);
+        ck_assert_int_eq(finish(spawn(GREEN_PROCESS, run_case_beside_a_task, POINTER(_i))), 0);
+    }
 }
 END_TEST
 
