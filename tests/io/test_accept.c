@@ -338,7 +338,14 @@ listen_errors(void *arg)
     return 0;
 }
 
-static const green_entry bodies[] = {pauses, run_short, accept_after_abort, listen_errors};
+/* Last what valgrind cannot have: it keeps descriptors for itself beyond any limit. */
+static const green_entry bodies[] = {pauses, accept_after_abort, listen_errors, run_short};
+
+#ifdef GREEN__VALGRIND
+#define BODIES 3
+#else
+#define BODIES 4
+#endif
 
 START_TEST(as_every_caller)
 {
@@ -353,7 +360,7 @@ main(void)
 {
     Suite *suite = suite_create("accept");
     TCase *calls = new_case(suite, "calls");
-    tcase_add_loop_test(calls, as_every_caller, 0, sizeof bodies / sizeof *bodies);
+    tcase_add_loop_test(calls, as_every_caller, 0, BODIES);
     TCase *pausing = new_case(suite, "pauses");
     tcase_add_test(pausing, cancelled_pauses);
     if (CALL_PROCESS < CALLERS_ALONE) {
