@@ -3,7 +3,7 @@ import subprocess
 import sys
 import time
 
-from peers import Server, expect, need, run
+from peers import WRAPPER, Server, expect, need, run
 
 CURL = [need('curl'), '--silent', '--show-error', '--max-time', '60', '--noproxy', '*']
 
@@ -75,7 +75,8 @@ def drain(program, kind):
 
 
 def main():
-    for kind in 'task', 'thread', 'process':
+    # Valgrind knows no pidfd_open(), without which there are no processes.
+    for kind in ['task', 'thread'] + ([] if WRAPPER else ['process']):
         started = time.monotonic()
         with Server(sys.argv[1], kind) as server:
             exchanges(server.url)

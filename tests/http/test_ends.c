@@ -7,6 +7,13 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+/* Valgrind 3.19 knows no pidfd_open(), without which there are no processes. */
+#ifdef GREEN__VALGRIND
+#define KINDS GREEN_PROCESS
+#else
+#define KINDS (GREEN_PROCESS + 1)
+#endif
+
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 
 /* ---- waiting ---- */
@@ -246,8 +253,8 @@ main(void)
     tcase_add_test(tcase, peers_that_do_not_read_are_given_up);
     tcase_add_test(tcase, peers_that_are_gone_end_it);
     tcase = new_case(suite, "end");
-    tcase_add_loop_test(tcase, cancelled_connections_are_drained, GREEN_TASK, GREEN_PROCESS + 1);
-    tcase_add_loop_test(tcase, idle_connections_end_when_cancelled, GREEN_TASK, GREEN_PROCESS + 1);
+    tcase_add_loop_test(tcase, cancelled_connections_are_drained, GREEN_TASK, KINDS);
+    tcase_add_loop_test(tcase, idle_connections_end_when_cancelled, GREEN_TASK, KINDS);
     tcase_add_test(tcase, cancellation_reaches_handlers_that_want_it);
     tcase_add_test(tcase, scopes_around_drain_too);
     return run_suite(suite);

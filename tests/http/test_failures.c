@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 /* ---- what is no answer ---- */
 
@@ -250,6 +251,27 @@ START_TEST(memory_may_run_out)
 }
 END_TEST
 
+START_TEST(descriptors_may_run_out)
+{
+    static const struct answer answers[] = {{OK(1) "a", false, false}};
+    struct text trace = {0};
+    struct rlimit limit;
+    start(answers, 1, NULL);
+    ask(&trace, "/", plain); /* what is kept open for ever is there now */
+    green_http_client_destroy(client);
+    server.next = 0;
+    ck_assert_int_eq(green_http_client_create(NULL, &client), 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit none = {0, limit.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    ask(&trace, "/", plain);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ask(&trace, "/", plain);
+    ck_assert_str_eq(trace.data, "200 [a]\nEMFILE: Too many open files\n200 [a]\n");
+    stop();
+}
+END_TEST
+
 START_TEST(a_client_outlives_its_responses)
 {
     static const struct answer answers[] = {{OK(5) "hello", false, false}};
@@ -274,6 +296,7 @@ main(void)
     tcase_add_test(tcase, kept_connections_grow_old);
     tcase_add_test(tcase, responses_may_be_left);
     tcase_add_test(tcase, memory_may_run_out);
+    tcase_add_test(tcase, descriptors_may_run_out);
     tcase_add_test_raise_signal(tcase, a_client_outlives_its_responses, SIGABRT);
     return run_suite(suite);
 }
