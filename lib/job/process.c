@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "green/net.h"
 #include "io/held.h"
+#include "io/pause.h"
 #include "job/children.h"
 #include "job/job.h"
 #include "sched/sched.h"
@@ -120,6 +121,7 @@ child_main(struct process *process, const struct green_spawn_options *options,
     close(pipes->value[0]);
     green__sched_fork_child();
     green__exit_fork_child();
+    green__pause_fork_child();
     green__children_fork_child();
     if (!options->keep_all_fds) {
         green__held_close_all(options->keep_fds, options->keep_fd_count);
