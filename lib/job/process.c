@@ -42,7 +42,11 @@ struct process {
 struct pipes {
     int value[2];    /* the child writes the value of its entry */
     int lifeline[2]; /* of a daemon: the parent holds the writing end open */
+    int reserve;     /* kept free for the child's pidfd, which must not fail after the fork */
 };
+
+/** The stack of a process that a task has forked: touched pages alone cost memory. */
+#define PROCESS_STACK (8u << 20)
 
 /** The job that this process is, when it is one. */
 static struct green_job *this_process;
@@ -112,13 +116,53 @@ hold_lifeline(int fd)
     }
 }
 
+/** Run the entry, see to what it leaves, and send its value. */
 _Noreturn static void
-child_main(struct process *process, const struct green_spawn_options *options,
-           const struct pipes *pipes, sigset_t *mask)
+run(const struct pipes *pipes)
+{
+    intptr_t value = this_process->entry(this_process->arg);
+    green__exit_run();
+    fflush(stdout);
+    fflush(stderr);
+    ssize_t ignored = write(pipes->value[1], &value, sizeof value);
+    (void)ignored; /* nobody may be interested any more */
+    _exit(0);
+}
+
+static void
+run_entry(void *arg)
+{
+    run(arg);
+}
+
+/**
+ * Go on on a stack of our own: the task that forked us has a small one, of which the parent's copy
+ * is in use. Returns only if there is no memory for it.
+ */
+static void
+run_on_own_stack(const struct green_spawn_options *options, struct pipes *pipes)
+{
+    static struct green__context left;
+    static struct green__context own;
+    struct green__stack_pool *pool;
+    size_t size = options->stack_size == 0 ? PROCESS_STACK : options->stack_size;
+    if (green__stack_pool_create(&pool) != 0 ||
+        green__stack_take(pool, size, &this_process->stack) != 0) {
+        return;
+    }
+    green__context_make(&own, this_process->stack.low, this_process->stack.size, run_entry, pipes);
+    green__context_switch(&left, &own, true);
+}
+
+_Noreturn static void
+child_main(struct process *process, const struct green_spawn_options *options, struct pipes *pipes,
+           sigset_t *mask)
 {
     struct green_job *self = &process->job;
+    bool on_task = green__running->kind == GREEN_TASK;
     green__unlock(&spawning);
     close(pipes->value[0]);
+    close(pipes->reserve);
     green__sched_fork_child();
     green__exit_fork_child();
     green__pause_fork_child();
@@ -140,21 +184,26 @@ child_main(struct process *process, const struct green_spawn_options *options,
     sigdelset(mask, green__kernel_signal()); /* it is how our parent cancels us */
     sigprocmask(SIG_SETMASK, mask, NULL);
 
-    intptr_t value = self->entry(self->arg);
-    green__exit_run();
-    fflush(stdout);
-    fflush(stderr);
-    ssize_t ignored = write(pipes->value[1], &value, sizeof value);
-    (void)ignored; /* nobody may be interested any more */
-    _exit(0);
+    if (on_task) {
+        run_on_own_stack(options, pipes);
+    }
+    run(pipes);
 }
 
 /* ---- the parent ---- */
 
+/** The child's pidfd, in the place that was reserved. */
+static int
+open_pidfd(pid_t pid, struct pipes *pipes)
+{
+    close(pipes->reserve);
+    pipes->reserve = -1;
+    return green__held_add((int)syscall(SYS_pidfd_open, pid, 0));
+}
+
 /** Fork with all signals blocked, so that none is handled in a half-made child. */
 static int
-fork_child(struct process *process, const struct green_spawn_options *options,
-           const struct pipes *pipes)
+fork_child(struct process *process, const struct green_spawn_options *options, struct pipes *pipes)
 {
     sigset_t all;
     sigset_t mask;
@@ -174,7 +223,7 @@ fork_child(struct process *process, const struct green_spawn_options *options,
     if (pid > 0) {
         green__held_note_fork();
         process->pid = pid;
-        process->pidfd = green__held_add((int)syscall(SYS_pidfd_open, pid, 0));
+        process->pidfd = open_pidfd(pid, pipes);
         green__child_start(process->child, pid);
     }
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
@@ -194,19 +243,17 @@ close_pipe(const int fds[2])
 static int
 open_pipes(struct pipes *pipes, bool daemon)
 {
-    *pipes = (struct pipes){{-1, -1}, {-1, -1}};
-    int probe = -1;
+    *pipes = (struct pipes){{-1, -1}, {-1, -1}, -1};
     if (pipe2(pipes->value, O_CLOEXEC | O_NONBLOCK) == 0 &&
         (!daemon || pipe2(pipes->lifeline, O_CLOEXEC) == 0)) {
-        probe = (int)syscall(SYS_pidfd_open, getpid(), 0);
+        pipes->reserve = (int)syscall(SYS_pidfd_open, getpid(), 0);
     }
-    if (probe < 0) {
+    if (pipes->reserve < 0) {
         int err = -errno;
         close_pipe(pipes->value);
         close_pipe(pipes->lifeline);
         return err;
     }
-    close(probe);
     return 0;
 }
 
@@ -226,6 +273,7 @@ start(struct process *process, const struct green_spawn_options *options)
         process->child->lifeline = -1;
         close_pipe(pipes.value);
         close_pipe(pipes.lifeline);
+        close(pipes.reserve);
         return err;
     }
     close(pipes.value[1]);

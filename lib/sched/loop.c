@@ -100,8 +100,8 @@ static bool
 describe_running(struct green__stack *ret_stack, const char **ret_name)
 {
     struct green_job *job = green__running;
-    if (job == NULL || job->kind != GREEN_TASK) {
-        return false;
+    if (job == NULL || job->stack.size == 0) {
+        return false; /* the stack is the system's */
     }
     *ret_stack = job->stack;
     static __thread char name[GREEN__NAME_SIZE];
