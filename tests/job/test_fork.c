@@ -396,7 +396,7 @@ END_TEST
 
 /* ---- what children may do ---- */
 
-__attribute__((unused)) static intptr_t
+static intptr_t
 family(void *depth)
 {
     struct green_job *jobs[3];
@@ -413,16 +413,12 @@ family(void *depth)
     return 1 + finish(jobs[0]) + finish(jobs[1]) + finish(jobs[2]);
 }
 
-#ifndef GREEN__TSAN
-
 START_TEST(all_kinds_within_all_kinds)
 {
     ck_assert_int_eq(finish(spawn(GREEN_PROCESS, family, POINTER(3))), 1 + 3 + 9 + 27);
     ck_assert_int_eq(finish(spawn(GREEN_THREAD, family, POINTER(2))), 1 + 3 + 9);
 }
 END_TEST
-
-#endif
 
 static intptr_t
 leave_behind(void *arg)
@@ -471,9 +467,7 @@ main(void)
         child_keeps_what_it_was_handed,
         ghosts_of_the_parents_tasks,
         handles_of_the_parents_children,
-#ifndef GREEN__TSAN /* it does not see libuv close, and takes a number's next use for a race */
         all_kinds_within_all_kinds,
-#endif
         child_joins_what_it_left_behind,
         output_is_written_once,
     };
