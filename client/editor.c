@@ -41,7 +41,7 @@ static int signal_target = -1;
 struct echoc_editor {
     EditLine *line;
     struct echoc_history *history;
-    struct green_semaphore *screen;
+    struct green_semaphore screen;
     /** A line is on the screen, and its reader waits for a key. */
     bool editing;
     /** The terminal can clear to its end. */
@@ -146,7 +146,7 @@ echoc_editor_print(struct echoc_editor *editor, const char *text, size_t length)
     if (length == 0) {
         return 0;
     }
-    int err = green_semaphore_acquire(editor->screen, GREEN_FOREVER);
+    int err = green_semaphore_acquire(&editor->screen, GREEN_FOREVER);
     if (err != 0) {
         return err;
     }
@@ -164,7 +164,7 @@ echoc_editor_print(struct echoc_editor *editor, const char *text, size_t length)
         }
         redraw(editor);
     }
-    green_semaphore_release(editor->screen);
+    green_semaphore_release(&editor->screen);
     return err;
 }
 
@@ -271,9 +271,9 @@ wait_for_byte(struct echoc_editor *editor)
             {.fd = editor->signal_pipe[0], .events = POLLIN},
             {.fd = STDIN_FILENO, .events = POLLIN},
         };
-        green_semaphore_release(editor->screen);
+        green_semaphore_release(&editor->screen);
         int ready = green_poll(fds, sizeof fds / sizeof fds[0], GREEN_FOREVER);
-        int err = green_semaphore_acquire(editor->screen, GREEN_FOREVER);
+        int err = green_semaphore_acquire(&editor->screen, GREEN_FOREVER);
         if (ready < 0 || err != 0) {
             editor->input = ECHOC_INPUT_FAILED;
             editor->cause = ready < 0 ? ready : err;
@@ -358,7 +358,7 @@ edit(struct echoc_editor *editor, const char **ret_line, size_t *ret_length)
 enum echoc_input
 echoc_editor_read(struct echoc_editor *editor, const char **ret_line, size_t *ret_length)
 {
-    editor->cause = green_semaphore_acquire(editor->screen, GREEN_FOREVER);
+    editor->cause = green_semaphore_acquire(&editor->screen, GREEN_FOREVER);
     if (editor->cause != 0) {
         return ECHOC_INPUT_FAILED;
     }
@@ -369,7 +369,7 @@ echoc_editor_read(struct echoc_editor *editor, const char **ret_line, size_t *re
     catch_signals(editor);
     enum echoc_input input = edit(editor, ret_line, ret_length);
     leave_signals(editor);
-    green_semaphore_release(editor->screen);
+    green_semaphore_release(&editor->screen);
     return input;
 }
 
@@ -418,6 +418,7 @@ echoc_editor_open(struct echoc_editor **ret_editor)
     if (editor == NULL) {
         return -ENOMEM;
     }
+    green_semaphore_init(&editor->screen, 1);
     editor->stop_fd = -1;
     editor->signal_pipe[0] = editor->signal_pipe[1] = -1;
     int err = 0;
@@ -428,7 +429,7 @@ echoc_editor_open(struct echoc_editor **ret_editor)
     if (err == 0) {
         signal_target = editor->signal_pipe[1];
         editor->history = echoc_history_open();
-        err = editor->history == NULL ? -ENOMEM : green_semaphore_create(1, &editor->screen);
+        err = editor->history == NULL ? -ENOMEM : 0;
     }
     if (err == 0) {
         err = open_line(editor);
@@ -454,7 +455,7 @@ echoc_editor_close(struct echoc_editor *editor)
         el_end(editor->line);
     }
     echoc_history_close(editor->history);
-    green_semaphore_destroy(editor->screen);
+    green_semaphore_fini(&editor->screen);
     (void)green_close(editor->signal_pipe[0]);
     (void)green_close(editor->signal_pipe[1]);
     (void)green_close(editor->stop_fd);

@@ -40,7 +40,7 @@ struct green_server {
     green_handler handler;
     void *config;
     struct green_server_options options;
-    struct green_semaphore *room; /* a unit for each connection that may still come; or NULL */
+    struct green_semaphore room; /* a unit for each connection that may still come, under a limit */
     atomic_uint open;
     atomic_bool stopping;
     bool for_all;
@@ -61,11 +61,7 @@ green_server_create(green_handler handler, void *config, const struct green_serv
     server->handler = handler;
     server->config = config;
     server->options = options == NULL ? defaults : *options;
-    if (server->options.limit > 0 &&
-        green_semaphore_create(server->options.limit, &server->room) != 0) {
-        green__free(server);
-        return -ENOMEM;
-    }
+    green_semaphore_init(&server->room, server->options.limit);
     green__list_init(&server->listeners);
     green__list_init(&server->serving);
     green__waitq_init(&server->lock);
@@ -82,7 +78,7 @@ green_server_destroy(struct green_server *server)
     if (!green__list_empty(&server->listeners) || atomic_load(&server->open) > 0) {
         green__misuse("green_server_destroy: the server was not stopped");
     }
-    green_semaphore_destroy(server->room);
+    green_semaphore_fini(&server->room);
     green__free(server);
 }
 
@@ -112,8 +108,8 @@ enlist(struct connection *connection)
 static void
 note_closed(struct green_server *server)
 {
-    if (server->room != NULL) {
-        green_semaphore_release(server->room);
+    if (server->options.limit > 0) {
+        green_semaphore_release(&server->room);
     }
     /* Under the lock to the end: who waits for the last one may free the server then. */
     green__waitq_lock(&server->lock);
@@ -257,14 +253,14 @@ take_or_serve(struct green_server *server, int fd)
 
 /** Wait until there is room, without taking it: a full server does not accept. */
 static int
-wait_for_room(const struct green_server *server)
+wait_for_room(struct green_server *server)
 {
-    if (server->room == NULL) {
+    if (server->options.limit == 0) {
         return 0;
     }
-    int err = green_semaphore_acquire(server->room, GREEN_FOREVER);
+    int err = green_semaphore_acquire(&server->room, GREEN_FOREVER);
     if (err == 0) {
-        green_semaphore_release(server->room);
+        green_semaphore_release(&server->room);
     }
     return err;
 }
@@ -288,9 +284,9 @@ accept_connections(void *arg)
             continue;
         }
         pause_ms = 0;
-        if (server->room != NULL) {
+        if (server->options.limit > 0) {
             /* With several listeners, one each may be in hand. In a stop it does not wait. */
-            green_semaphore_acquire(server->room, GREEN_FOREVER);
+            green_semaphore_acquire(&server->room, GREEN_FOREVER);
         }
         take_or_serve(server, fd);
     }

@@ -5,7 +5,6 @@
  * somebody may wait: then there are none. A unit is handed to the one who has waited longest, so
  * nobody overtakes. Any worker may call.
  */
-#include "base/alloc.h"
 #include "sync/waiters.h"
 
 #define ONE_UNIT ((uint64_t)2)
@@ -26,27 +25,6 @@ void
 green_semaphore_fini(struct green_semaphore *semaphore)
 {
     green__waiters_fini(&semaphore->waiters, "green_semaphore_fini");
-}
-
-int
-green_semaphore_create(unsigned count, struct green_semaphore **ret_semaphore)
-{
-    struct green_semaphore *semaphore = green__alloc(sizeof *semaphore);
-    if (semaphore == NULL) {
-        return -ENOMEM;
-    }
-    green_semaphore_init(semaphore, count);
-    *ret_semaphore = semaphore;
-    return 0;
-}
-
-void
-green_semaphore_destroy(struct green_semaphore *semaphore)
-{
-    if (semaphore != NULL) {
-        green_semaphore_fini(semaphore);
-        green__free(semaphore);
-    }
 }
 
 /** Join the queue; a unit is the caller's when the call returns 0. */

@@ -196,19 +196,18 @@ waits(struct green_http_request *request, void *arg)
 START_TEST(cancellation_reaches_handlers_that_want_it)
 {
     struct green_http_server_options options = GREEN_HTTP_SERVER_OPTIONS;
-    struct green_semaphore *never;
+    struct green_semaphore never = GREEN_SEMAPHORE_INIT(0);
     struct served served;
     struct text text = {0};
     options.cancel_handlers = true;
-    ck_assert_int_eq(green_semaphore_create(0, &never), 0);
-    served_start(&served, GREEN_TASK, waits, never, &options);
+    served_start(&served, GREEN_TASK, waits, &never, &options);
     served_send(&served, GET("/"), strlen(GET("/")));
     served_receive(&served, &text, "begun");
     green_job_cancel(served.job);
     served_receive(&served, &text, NULL);
     ck_assert_str_eq(text.data + text.length - 5, "0\r\n\r\n");
     ck_assert_int_eq(served_end(&served), -ECANCELED);
-    green_semaphore_destroy(never);
+    green_semaphore_fini(&never);
 }
 END_TEST
 

@@ -214,17 +214,16 @@ events(struct green_http_request *request, void *arg)
 
 START_TEST(events_are_not_held_back)
 {
-    struct green_semaphore *next;
+    struct green_semaphore next = GREEN_SEMAPHORE_INIT(0);
     struct served served;
     struct text text = {0};
-    ck_assert_int_eq(green_semaphore_create(0, &next), 0);
-    served_start(&served, GREEN_TASK, events, next, NULL);
+    served_start(&served, GREEN_TASK, events, &next, NULL);
     served_send(&served, GET("/"), strlen(GET("/")));
     served_receive(&served, &text, "\r\n\r\n");
     for (int i = 0; i < 3; i++) {
         char event[32];
         snprintf(event, sizeof event, "9\r\ndata: %d\n\n\r\n", i);
-        green_semaphore_release(next);
+        green_semaphore_release(&next);
         served_receive(&served, &text, event);
         ck_assert_ptr_nonnull(strstr(text.data, event));
     }
@@ -232,7 +231,7 @@ START_TEST(events_are_not_held_back)
     served_receive(&served, &text, NULL);
     ck_assert_str_eq(text.data + text.length - 5, "0\r\n\r\n");
     ck_assert_int_eq(served_end(&served), 0);
-    green_semaphore_destroy(next);
+    green_semaphore_fini(&next);
 }
 END_TEST
 

@@ -189,12 +189,6 @@ GREEN_API void green_semaphore_init(struct green_semaphore *semaphore, unsigned 
 /** Make a semaphore that never has more units than at first: threading.BoundedSemaphore(count). */
 GREEN_API void green_semaphore_init_bounded(struct green_semaphore *semaphore, unsigned count);
 
-/** A semaphore in memory of the library's; 0 or -ENOMEM. */
-GREEN_API int green_semaphore_create(unsigned count, struct green_semaphore **ret_semaphore);
-
-/** End and free what green_semaphore_create() made; NULL is taken. */
-GREEN_API void green_semaphore_destroy(struct green_semaphore *semaphore);
-
 /** End it. One that somebody waits for is misuse and aborts. */
 GREEN_API void green_semaphore_fini(struct green_semaphore *semaphore);
 
