@@ -159,7 +159,7 @@ child_main(struct process *process, const struct green_spawn_options *options, s
            sigset_t *mask)
 {
     struct green_job *self = &process->job;
-    bool on_task = green__running->kind == GREEN_TASK;
+    bool on_task = green__running != NULL && green__running->kind == GREEN_TASK;
     green__unlock(&spawning);
     close(pipes->value[0]);
     close(pipes->reserve);
