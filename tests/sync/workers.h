@@ -12,18 +12,6 @@
 #include "green/sync.h"
 #include "sync/waiters.h"
 
-#ifdef GREEN__TSAN
-/* libuv closes descriptors behind the sanitizer's back: their numbers seem to be in use when
- * another thread's loop gets them. */
-const char *__tsan_default_suppressions(void);
-
-__attribute__((unused)) const char *
-__tsan_default_suppressions(void)
-{
-    return "race:epoll_create1\nrace:pipe2\nrace:eventfd\n";
-}
-#endif
-
 static pthread_mutex_t mark_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /** Add a label to the trace, from any thread. */
