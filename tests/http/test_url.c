@@ -9,36 +9,36 @@ START_TEST(urls_are_taken_apart)
 {
     static const struct {
         const char *text;
-        int err;
         const char *host;
-        int port;
         const char *target;
+        int err;
+        int port;
     } rows[] = {
-        {"http://example.org/", 0, "example.org", 80, "/"},
-        {"http://example.org", 0, "example.org", 80, ""},
-        {"HTTP://Example.org:8080/a/b?c=d&e#f", 0, "Example.org", 8080, "/a/b?c=d&e"},
-        {"http://127.0.0.1:1?x", 0, "127.0.0.1", 1, "?x"},
-        {"http://[::1]:8888/a", 0, "::1", 8888, "/a"},
-        {"http://a/%20?q=%zz", 0, "a", 80, "/%20?q=%zz"},
-        {"http://a/b:c//d", 0, "a", 80, "/b:c//d"},
-        {"https://a/", -EPROTONOSUPPORT, NULL, 0, NULL},
-        {"ftp://a/", -EPROTONOSUPPORT, NULL, 0, NULL},
-        {"http:/a/", -EINVAL, NULL, 0, NULL},
-        {"a.b/c", -EINVAL, NULL, 0, NULL},
-        {"/a", -EINVAL, NULL, 0, NULL},
-        {"", -EINVAL, NULL, 0, NULL},
-        {"://a", -EINVAL, NULL, 0, NULL},
-        {"http://", -EINVAL, NULL, 0, NULL},
-        {"http:///a", -EINVAL, NULL, 0, NULL},
-        {"http://a:0/", -EINVAL, NULL, 0, NULL},
-        {"http://a:65536/", -EINVAL, NULL, 0, NULL},
-        {"http://a:x/", -EINVAL, NULL, 0, NULL},
-        {"http://me@a/", -EINVAL, NULL, 0, NULL},
-        {"http://me:secret@a/", -EINVAL, NULL, 0, NULL},
-        {"http://a b/", -EINVAL, NULL, 0, NULL},
-        {"http://a/b c", -EINVAL, NULL, 0, NULL},
-        {"http://a/\r\nX: y", -EINVAL, NULL, 0, NULL},
-        {"http://a/\xc3\xa9", -EINVAL, NULL, 0, NULL},
+        {"http://example.org/", "example.org", "/", 0, 80},
+        {"http://example.org", "example.org", "", 0, 80},
+        {"HTTP://Example.org:8080/a/b?c=d&e#f", "Example.org", "/a/b?c=d&e", 0, 8080},
+        {"http://127.0.0.1:1?x", "127.0.0.1", "?x", 0, 1},
+        {"http://[::1]:8888/a", "::1", "/a", 0, 8888},
+        {"http://a/%20?q=%zz", "a", "/%20?q=%zz", 0, 80},
+        {"http://a/b:c//d", "a", "/b:c//d", 0, 80},
+        {"https://a/", NULL, NULL, -EPROTONOSUPPORT, 0},
+        {"ftp://a/", NULL, NULL, -EPROTONOSUPPORT, 0},
+        {"http:/a/", NULL, NULL, -EINVAL, 0},
+        {"a.b/c", NULL, NULL, -EINVAL, 0},
+        {"/a", NULL, NULL, -EINVAL, 0},
+        {"", NULL, NULL, -EINVAL, 0},
+        {"://a", NULL, NULL, -EINVAL, 0},
+        {"http://", NULL, NULL, -EINVAL, 0},
+        {"http:///a", NULL, NULL, -EINVAL, 0},
+        {"http://a:0/", NULL, NULL, -EINVAL, 0},
+        {"http://a:65536/", NULL, NULL, -EINVAL, 0},
+        {"http://a:x/", NULL, NULL, -EINVAL, 0},
+        {"http://me@a/", NULL, NULL, -EINVAL, 0},
+        {"http://me:secret@a/", NULL, NULL, -EINVAL, 0},
+        {"http://a b/", NULL, NULL, -EINVAL, 0},
+        {"http://a/b c", NULL, NULL, -EINVAL, 0},
+        {"http://a/\r\nX: y", NULL, NULL, -EINVAL, 0},
+        {"http://a/\xc3\xa9", NULL, NULL, -EINVAL, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct green_http_url url;
