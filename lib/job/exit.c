@@ -57,15 +57,17 @@ green__exit_sweep(void)
     while (link != &pending) {
         struct green_job *job = GREEN__CONTAINER(link, struct green_job, member);
         link = link->next;
-        if (job->kind == GREEN_PROCESS && !green__process_alive(job)) {
+        if (job->kind == GREEN_PROCESS && green__process_gone(job)) {
             green__list_remove(&job->member);
             green__list_append(&ended, &job->member);
         }
     }
     /* In that list too they may be joined, and so removed, by others: one at a time. */
     while ((link = green__list_shift(&ended)) != NULL) {
+        struct green_job *job = GREEN__CONTAINER(link, struct green_job, member);
         green__unlock(&lock);
-        green_job_put(GREEN__CONTAINER(link, struct green_job, member));
+        green__process_alive(job); /* its hooks may do what takes our lock */
+        green_job_put(job);
         green__lock(&lock);
     }
     green__unlock(&lock);

@@ -151,6 +151,7 @@ green_yield(void)
         sched_yield();
         return;
     }
+    green__wait_forbid(self, "others to run");
     green__sched_ready(self);
     green__sched_switch(self->sched, self);
 }

@@ -22,7 +22,16 @@ int green__process_spawn(green_entry entry, void *arg, const struct green_spawn_
 /* What differs for processes, which are looked at from outside. */
 int green__process_join(struct green_job *job, green_deadline deadline);
 bool green__process_alive(struct green_job *job);
+/** Whether the calling process spawned it. */
+bool green__process_ours(const struct green_job *job);
+/** As alive, but nobody is told: no hook is called. */
+bool green__process_gone(struct green_job *job);
 void green__process_cancel(struct green_job *job);
+
+/** Around a fork: whoever attends to processes attends to the parent's. */
+void green__attend_fork_prepare(void);
+void green__attend_fork_parent(void);
+void green__attend_fork_child(void);
 
 /* ---- the end of a process ---- */
 

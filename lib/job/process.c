@@ -35,7 +35,6 @@ struct process {
     int pidfd;
     int value_fd;
     bool watched; /**< One of those who join waits for the pidfd; guarded by the end's lock. */
-    bool value_known;
 };
 
 /** What a parent and its child are connected by. */
@@ -120,8 +119,13 @@ hold_lifeline(int fd)
 _Noreturn static void
 run(const struct pipes *pipes)
 {
-    intptr_t value = this_process->entry(this_process->arg);
+    struct green_job *self = this_process;
+    intptr_t value = self->entry(self->arg);
     green__exit_run();
+    green__waitq_lock(&self->end);
+    green__worker_announce(self, value);
+    green__waitq_unlock(&self->end);
+    green__exit_run(); /* a hook may have spawned */
     fflush(stdout);
     fflush(stderr);
     ssize_t ignored = write(pipes->value[1], &value, sizeof value);
@@ -164,6 +168,7 @@ child_main(struct process *process, const struct green_spawn_options *options, s
     close(pipes->value[0]);
     close(pipes->reserve);
     green__sched_fork_child();
+    green__attend_fork_child();
     green__exit_fork_child();
     green__pause_fork_child();
     green__children_fork_child();
@@ -213,11 +218,13 @@ fork_child(struct process *process, const struct green_spawn_options *options, s
     pthread_sigmask(SIG_SETMASK, &all, &mask);
     green__sched_fork_prepare();
     green__exit_fork_prepare();
+    green__attend_fork_prepare();
     pid_t pid = fork();
     if (pid == 0) {
         child_main(process, options, pipes, &mask);
     }
     int err = pid < 0 ? -errno : 0;
+    green__attend_fork_parent();
     green__exit_fork_parent();
     green__sched_fork_parent();
     if (pid > 0) {
@@ -328,14 +335,15 @@ green__process_spawn(green_entry entry, void *arg, const struct green_spawn_opti
     return 0;
 }
 
-/** The child has ended: take its value and tell those who join. The end's lock is held. */
+/** The child has ended: take its value and tell those who join. The end's lock is held, and opened
+ *  while its hooks are called. */
 static void
 settle(struct process *process)
 {
     intptr_t value;
     ssize_t got = read(process->value_fd, &value, sizeof value);
-    process->value_known = got == (ssize_t)sizeof value;
-    process->job.value = process->value_known ? value : 0;
+    process->job.lost = got != (ssize_t)sizeof value;
+    green__worker_announce(&process->job, process->job.lost ? 0 : value);
     process->job.ended = true;
     while (green__waitq_wake_one(&process->job.end)) {
     }
@@ -345,7 +353,7 @@ settle(struct process *process)
 static bool
 has_ended(struct process *process)
 {
-    if (!process->job.ended && is_ours(process) && green__child_ended(process->child)) {
+    if (!process->job.announced && is_ours(process) && green__child_ended(process->child)) {
         settle(process);
     }
     return process->job.ended;
@@ -372,7 +380,7 @@ static int
 wait_end(struct process *process, green_deadline deadline)
 {
     struct green__waitq *end = &process->job.end;
-    if (process->watched) {
+    if (process->watched || process->job.announced) {
         return green__waitq_wait(end, green__self(), deadline, "the end of a process");
     }
     process->watched = true;
@@ -399,13 +407,25 @@ green__process_join(struct green_job *job, green_deadline deadline)
         if (has_ended(process)) {
             green__waitq_unlock(&job->end);
             green__exit_remove(job);
-            return process->value_known ? 0 : -EOWNERDEAD;
+            return job->lost ? -EOWNERDEAD : 0;
         }
         int err = wait_end(process, deadline);
         if (err != 0) {
             return err;
         }
     }
+}
+
+bool
+green__process_ours(const struct green_job *job)
+{
+    return is_ours(process_of(job));
+}
+
+bool
+green__process_gone(struct green_job *job)
+{
+    return is_ours(process_of(job)) && green__child_ended(process_of(job)->child);
 }
 
 bool

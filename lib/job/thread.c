@@ -30,7 +30,7 @@ thread_main(void *arg)
     pthread_setname_np(pthread_self(), short_name);
     green__wait_heed(self);
     intptr_t value = self->cancelled ? -ECANCELED : self->entry(self->arg);
-    green__worker_detach(self);
+    green__worker_detach(self, value);
     if (!self->daemon) {
         green__exit_remove(self);
     }

@@ -187,7 +187,7 @@ green__sched_switch(struct green__sched *sched, struct green_job *self)
 void
 green__sched_pace(struct green_job *self)
 {
-    if (++self->streak < CALLS_PER_STREAK) {
+    if (++self->streak < CALLS_PER_STREAK || self->callbacks > 0) {
         return;
     }
     struct green__sched *sched = self->sched;

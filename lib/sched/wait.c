@@ -149,6 +149,14 @@ park_in_loop(struct green_job *self, green_deadline limit)
     green__sched_switch(sched, self);
 }
 
+void
+green__wait_forbid(const struct green_job *self, const char *what)
+{
+    if (self->callbacks > 0) {
+        green__misuse("a callback may not wait, and this one would for %s", what);
+    }
+}
+
 int
 green__wait_park(struct green_job *self, green_deadline deadline, const char *what)
 {
@@ -164,6 +172,7 @@ green__wait_park(struct green_job *self, green_deadline deadline, const char *wh
         if (err != 0) {
             break;
         }
+        green__wait_forbid(self, what);
         if (green__wait_in_kernel(self)) {
             sleep_in_kernel(self, limit);
         } else {

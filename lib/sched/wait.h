@@ -67,6 +67,9 @@ void green__wait_wake(struct green_job *job);
 /** Cancel a worker that has not ended (the caller holds the lock of its end, or is itself). */
 void green__wait_cancel(struct green_job *job);
 
+/** A worker that runs a callback is about to wait: that is misuse, and aborts. */
+void green__wait_forbid(const struct green_job *self, const char *what);
+
 /** The deadline that holds for a call: its own or that of the innermost scopes. */
 static inline green_deadline
 green__wait_limit(const struct green_job *self, green_deadline deadline)

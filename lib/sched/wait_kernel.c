@@ -144,6 +144,9 @@ green__kernel_enter(struct green_job *self, green_deadline deadline)
     }
     green_deadline limit = green__wait_limit(self, deadline);
     int err = 0;
+    if (limit != GREEN_NOW) {
+        green__wait_forbid(self, "a descriptor");
+    }
     atomic_store(&alarm->in_kernel, true);
     /* A tick says that the deadline, or an earlier one, has come: set the timer for ours. */
     if (atomic_exchange(&alarm->ticked, false) || limit < atomic_load(&alarm->due)) {

@@ -36,6 +36,7 @@ green__worker_init(struct green_job *job, enum green_kind kind, green_entry entr
     green__list_init(&job->waiter.link);
     green__list_init(&job->member);
     green__waitq_init(&job->end);
+    green__list_init(&job->hooks);
     atomic_init(&job->references, 1);
 }
 
@@ -53,13 +54,24 @@ green__worker_attach(struct green_job *job)
     green__running = job;
 }
 
-void
-green__worker_detach(struct green_job *job)
+/** Join the thread's tasks and close its loop. */
+static void
+end_sched(const struct green_job *job)
 {
     if (job->sched != NULL) {
         green__sched_finish(job->sched);
         green__sched_destroy(job->sched);
     }
+}
+
+void
+green__worker_detach(struct green_job *job, intptr_t value)
+{
+    end_sched(job);
+    green__waitq_lock(&job->end);
+    green__worker_announce(job, value);
+    green__waitq_unlock(&job->end);
+    end_sched(job); /* a hook may have spawned */
     green__kernel_detach(job);
 }
 
@@ -124,10 +136,56 @@ green_job_put(struct green_job *job)
 }
 
 void
+green__hook_call(struct green__hook *hook, void *source)
+{
+    struct green_job *self = green__self();
+    self->callbacks++;
+    hook->run(hook, source);
+    self->callbacks--;
+}
+
+void
+green__worker_announce(struct green_job *job, intptr_t value)
+{
+    job->value = value;
+    job->announced = true;
+    struct green__list *link;
+    while ((link = green__list_shift(&job->hooks)) != NULL) {
+        green__waitq_unlock(&job->end);
+        green__hook_call(GREEN__CONTAINER(link, struct green__hook, link), job);
+        green__waitq_lock(&job->end);
+    }
+}
+
+bool
+green__worker_hook(struct green_job *job, struct green__hook *hook)
+{
+    green__waitq_lock(&job->end);
+    bool taken = !job->announced;
+    if (taken) {
+        green__list_append(&job->hooks, &hook->link);
+    }
+    green__waitq_unlock(&job->end);
+    return taken;
+}
+
+bool
+green__worker_unhook(struct green_job *job, struct green__hook *hook)
+{
+    green__waitq_lock(&job->end);
+    bool found = !green__list_empty(&hook->link);
+    green__list_remove(&hook->link);
+    green__waitq_unlock(&job->end);
+    return found;
+}
+
+void
 green__worker_end(struct green_job *job, intptr_t value)
 {
     green__waitq_lock(&job->end);
-    job->value = value;
+    if (!job->announced) {
+        green__worker_announce(job, value);
+    }
     job->ended = true;
     while (green__waitq_wake_one(&job->end)) {
     }
@@ -149,7 +207,7 @@ adopted_end(void *value)
 {
     struct green_job *job = value;
     green__running = job;
-    green__worker_detach(job);
+    green__worker_detach(job, 0);
     green__worker_end(job, 0);
     green__running = NULL;
     green_job_put(job);

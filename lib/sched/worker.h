@@ -63,6 +63,13 @@ struct green__several {
     struct green__waiter places[];
 };
 
+/** Something that is called once, when what it hangs on ends. */
+struct green__hook {
+    struct green__list link;
+    /** May not wait; frees the hook if need be. `source` is what ended. */
+    void (*run)(struct green__hook *hook, void *source);
+};
+
 /** Those who wait for the same thing, in the order of their coming, and the lock of that thing. */
 struct green__waitq {
     struct green__lock lock;
@@ -80,10 +87,11 @@ struct green_job {
     struct green__several *several; /**< NULL until it first waits in several lists. */
     const char *waits_for;          /**< In words, for people; NULL while it runs. */
     unsigned shields;
-    uint8_t kind;  /**< enum green_kind */
-    uint8_t state; /**< enum green__state */
-    bool woken;    /**< The wait's cause has come. */
-    bool expired;  /**< The wait's deadline has passed. */
+    unsigned callbacks; /**< It runs callbacks: it may not wait. */
+    uint8_t kind;       /**< enum green_kind */
+    uint8_t state;      /**< enum green__state */
+    bool woken;         /**< The wait's cause has come. */
+    bool expired;       /**< The wait's deadline has passed. */
     bool cancelled;
     bool daemon;
     bool save_fpu;
@@ -93,8 +101,11 @@ struct green_job {
     _Atomic(struct green__sched *)
         doorbell; /**< Any thread: the loop that a thread's own stack runs. */
     struct green_job *inbox_next;
-    atomic_uint references;  /**< Any thread. */
-    struct green__waitq end; /**< Any thread: those who join; its lock guards `ended`. */
+    atomic_uint references;   /**< Any thread. */
+    struct green__waitq end;  /**< Any thread: those who join; its lock guards `ended`. */
+    struct green__list hooks; /**< Called before `ended`; guarded by the same lock. */
+    bool announced;           /**< `value` stands, and `hooks` takes no more. */
+    bool lost;                /**< A process that died before its entry returned. */
     bool ended;
 
     green_entry entry;
@@ -130,14 +141,28 @@ void green__worker_fini(struct green_job *job);
 /** Make the worker the calling thread's own. */
 void green__worker_attach(struct green_job *job);
 
-/** The calling thread ends: its tasks are joined, its scheduler and its alarm go. */
-void green__worker_detach(struct green_job *job);
+/** The calling thread ends with this value: its tasks are joined, its hooks are called, its
+ * scheduler and its alarm go. */
+void green__worker_detach(struct green_job *job, intptr_t value);
 
 /** The worker's name, or the one it goes by for want of one, put into `buffer`. Async-signal-safe.
  */
 const char *green__worker_name(const struct green_job *job, char buffer[GREEN__NAME_SIZE]);
 
-/** Announce the end: `value` is there, those who join are woken. */
+/** The end, whose lock the caller holds, is near: `value` is there, and the hooks are called with
+ * the lock open. Once for each job. */
+void green__worker_announce(struct green_job *job, intptr_t value);
+
+/** Announce the end, if that was not done yet, and wake those who join. */
 void green__worker_end(struct green_job *job, intptr_t value);
+
+/** Call a hook that is in no list: nothing in it may wait. */
+void green__hook_call(struct green__hook *hook, void *source);
+
+/** Have a hook called when the job ends; false when its end was announced already. Any thread. */
+bool green__worker_hook(struct green_job *job, struct green__hook *hook);
+
+/** Take a hook back; false when it was taken to be called already. Any thread. */
+bool green__worker_unhook(struct green_job *job, struct green__hook *hook);
 
 #endif

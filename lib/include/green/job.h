@@ -86,6 +86,19 @@ struct green_spawn_options {
 GREEN_API int green_spawn(green_entry entry, void *arg, struct green_job **ret_job);
 
 /**
+ * Spawn a task that begins with a wait.
+ *
+ * Does not suspend. A task that is cancelled meanwhile ends with -ECANCELED and never runs its
+ * entry.
+ *
+ * @param ms       Milliseconds from the task's first turn.
+ * @param entry    What it runs then; see green_spawn() for the rest.
+ * @return As green_spawn().
+ */
+GREEN_API int green_spawn_later(uint64_t ms, green_entry entry, void *arg,
+                                struct green_job **ret_job);
+
+/**
  * Spawn a job of any kind.
  *
  * Does not suspend. A process starts with a copy of the caller's memory and runs entry alone: the
@@ -140,6 +153,76 @@ GREEN_API GREEN_SUSPENDS int green_job_join(struct green_job *job, intptr_t *ret
  * @param job  Not NULL; one that has ended is left alone. A process only in its parent.
  */
 GREEN_API void green_job_cancel(struct green_job *job);
+
+/**
+ * What is called when a job ends.
+ *
+ * It may use every call of the library, but may not wait: a call that would have to is misuse and
+ * aborts.
+ *
+ * @param job    The job; borrowed. It still counts as alive, and must not be joined here.
+ * @param value  What its entry returned.
+ * @param err    0, or -EOWNERDEAD for a process that died before its entry returned:
+ *               green_job_status() says how. There is no value then.
+ * @param arg    As given to green_job_on_exit().
+ */
+typedef void (*green_exit_callback)(struct green_job *job, intptr_t value, int err, void *arg);
+
+/**
+ * Have a function called when a job ends: a link.
+ *
+ * Never suspends. Links run in the order of their making, before those who join are woken, each
+ * once. They run on the thread that ends: for a task on its own, after its entry has returned; for
+ * a thread on itself, after its tasks were joined. That a process has ended is found by a worker of
+ * its parent, which runs the links: one that joins it or asks whether it is alive, or else a thread
+ * of the library's. A link made when the job has ended, or is about to, runs in this very call.
+ *
+ * gevent's Greenlet.link() calls back from its hub; the difference shows in the order only.
+ *
+ * @param job       Not NULL. A process only in its parent.
+ * @param callback  Called with arg.
+ * @param arg       Stays valid until then.
+ * @return 0, or
+ *         -ENOMEM  no memory for the link,
+ *         -ECHILD  it is a process that another process spawned,
+ *         or, for a process, an error of green_spawn_as() with a thread.
+ */
+GREEN_API int green_job_on_exit(struct green_job *job, green_exit_callback callback, void *arg);
+
+/**
+ * Wait until all of several jobs have ended.
+ *
+ * Suspends until then. A call that fails changes nothing; ask green_job_join() with GREEN_NOW which
+ * have ended, and with what.
+ *
+ * @param jobs      Entries that are NULL are passed over.
+ * @param count     How many entries.
+ * @param deadline  Absolute, for all together: see green_after().
+ * @return 0, also when a process among them died; or the other errors of green_job_join().
+ */
+GREEN_API GREEN_SUSPENDS int green_joinall(struct green_job *const *jobs, size_t count,
+                                           green_deadline deadline);
+
+/**
+ * Wait until one of several jobs has ended.
+ *
+ * Suspends until then. A call that fails changes nothing.
+ *
+ * @param jobs       Entries that are NULL are passed over: so a loop gets one after the other.
+ * @param count      How many entries.
+ * @param ret_index  Set on success to the one that ended first; of those that had ended before the
+ *                   call, to the first in the array.
+ * @param deadline   Absolute: see green_after().
+ * @return 0, or
+ *         -EINVAL     there is no job in the array,
+ *         -ETIMEDOUT  the deadline passed first,
+ *         -ECANCELED  the calling worker was cancelled,
+ *         -ENOMEM     no memory for the wait,
+ *         -EDEADLK, -ECHILD, and errors of a thread's spawn: as for green_job_join() and
+ *                     green_job_on_exit().
+ */
+GREEN_API GREEN_SUSPENDS int green_join_any(struct green_job *const *jobs, size_t count,
+                                            size_t *ret_index, green_deadline deadline);
 
 /** Whether the job has not ended yet. Never suspends. */
 GREEN_API bool green_job_alive(struct green_job *job);
