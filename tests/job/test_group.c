@@ -1,0 +1,649 @@
+/*
+ * Groups, pools and maps over the three kinds of jobs.
+ *
+ * What runs as any kind tells the parent through pipes and values only.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#include "../base/support.h"
+#include "green/group.h"
+#include "green/net.h"
+#include "green/timeout.h"
+
+static const enum green_kind kinds[] = {GREEN_TASK, GREEN_THREAD, GREEN_PROCESS};
+#define KINDS 3
+
+/* Seen by processes too. */
+static struct {
+    atomic_int running;
+    atomic_int most;
+    atomic_int ended;
+    atomic_int begun;
+} * shared;
+
+static void
+share(void)
+{
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(shared, MAP_FAILED);
+}
+
+static void
+enter(void)
+{
+    int now = atomic_fetch_add(&shared->running, 1) + 1;
+    int most = atomic_load(&shared->most);
+    while (now > most && !atomic_compare_exchange_weak(&shared->most, &most, now)) {
+    }
+    atomic_fetch_add(&shared->begun, 1);
+}
+
+static void
+leave(void)
+{
+    atomic_fetch_sub(&shared->running, 1);
+    atomic_fetch_add(&shared->ended, 1);
+}
+
+static intptr_t
+work(void *arg)
+{
+    enter();
+    int err = green_sleep(2);
+    leave();
+    return err != 0 ? err : (intptr_t)arg;
+}
+
+/** Waits for its cancellation, and cleans up with a wait. */
+static intptr_t
+stay(void *arg)
+{
+    (void)arg;
+    enter();
+    int err = green_sleep(10 * LONG_MS);
+    struct green_shield shield;
+    green_shield_start(&shield);
+    green_sleep(5);
+    green_shield_stop(&shield);
+    leave();
+    return err;
+}
+
+static intptr_t
+go_wrong(void *err)
+{
+    green_sleep(10);
+    return (intptr_t)err;
+}
+
+static intptr_t
+die(void *arg)
+{
+    (void)arg;
+    green_sleep(10);
+    kill(getpid(), SIGKILL);
+    return 0;
+}
+
+/* ---- groups ---- */
+
+START_TEST(empty_group)
+{
+    struct green_group group;
+    green_group_init(&group, 0);
+    ck_assert_int_eq(green_group_join(&group, GREEN_NOW), 0);
+    ck_assert_uint_eq(green_group_size(&group), 0);
+    ck_assert_int_eq(green_group_fini(&group), 0);
+}
+END_TEST
+
+START_TEST(fini_waits_for_all_kinds)
+{
+    share();
+    struct green_group group;
+    green_group_init(&group, 0);
+    for (int i = 0; i < 3 * KINDS; i++) {
+        ck_assert_int_eq(green_group_spawn_as(&group, kinds[i % KINDS], work, POINTER(i), NULL,
+                                              NULL, GREEN_FOREVER),
+                         0);
+    }
+    ck_assert_uint_eq(green_group_size(&group), 9);
+    ck_assert_int_eq(green_group_join(&group, GREEN_NOW), -ETIMEDOUT);
+    ck_assert_int_eq(green_group_fini(&group), 0);
+    ck_assert_int_eq(atomic_load(&shared->ended), 9);
+}
+END_TEST
+
+START_TEST(first_error_cancels_the_rest)
+{
+    share();
+    for (int i = 0; i < KINDS * KINDS; i++) {
+        struct green_group group;
+        struct green_job *rest = NULL;
+        green_group_init(&group, 0);
+        for (int j = 0; j < KINDS; j++) {
+            ck_assert_int_eq(green_group_spawn_as(&group, kinds[j], stay, NULL, NULL,
+                                                  j == i % KINDS ? &rest : NULL, GREEN_FOREVER),
+                             0);
+        }
+        ck_assert_int_eq(green_group_spawn_as(&group, kinds[i / KINDS], go_wrong, POINTER(-EDOM),
+                                              NULL, NULL, GREEN_FOREVER),
+                         0);
+        ck_assert_int_eq(green_group_join(&group, green_after(LONG_MS)), -EDOM);
+        ck_assert_int_eq(green_group_error(&group), -EDOM);
+        ck_assert_int_eq(green_group_spawn(&group, work, NULL), -ECANCELED);
+        ck_assert_int_eq(green_group_fini(&group), -EDOM);
+        ck_assert_int_eq(finish(rest), -ECANCELED);
+        ck_assert_int_eq(atomic_load(&shared->running), 0);
+    }
+}
+END_TEST
+
+START_TEST(death_is_an_error)
+{
+    share();
+    struct green_group group;
+    green_group_init(&group, 0);
+    for (int j = 0; j < KINDS; j++) {
+        green_group_spawn_as(&group, kinds[j], stay, NULL, NULL, NULL, GREEN_FOREVER);
+    }
+    green_group_spawn_as(&group, GREEN_PROCESS, die, NULL, NULL, NULL, GREEN_FOREVER);
+    ck_assert_int_eq(green_group_fini(&group), -EOWNERDEAD);
+    ck_assert_int_eq(atomic_load(&shared->running), 0);
+}
+END_TEST
+
+START_TEST(negative_numbers_and_lone_cancels_are_no_errors)
+{
+    share();
+    struct green_group group;
+    struct green_job *job;
+    green_group_init(&group, 0);
+    green_group_spawn(&group, go_wrong, POINTER(-4096));
+    green_group_spawn_as(&group, GREEN_TASK, stay, NULL, NULL, &job, GREEN_FOREVER);
+    green_group_spawn(&group, work, NULL);
+    green_job_cancel(job);
+    ck_assert_int_eq(finish(job), -ECANCELED);
+    ck_assert_int_eq(green_group_fini(&group), 0);
+    ck_assert_int_eq(atomic_load(&shared->ended), 1);
+}
+END_TEST
+
+static intptr_t
+note_label(void *label)
+{
+    int err = green_sleep((uint64_t)(*(char *)label - 'a') * 20);
+    note(err != 0 ? "cancelled" : label);
+    return err;
+}
+
+START_TEST(order_of_a_group)
+{
+    struct green_group group;
+    green_group_init(&group, 2);
+    note("begin");
+    green_group_spawn(&group, note_label, "b");
+    green_group_spawn(&group, note_label, "c");
+    green_group_spawn(&group, note_label, "a"); /* waits for b's end */
+    note("spawned");
+    ck_assert_int_eq(green_group_fini(&group), 0);
+    note("end");
+    ck_assert_trace("begin b spawned a c end");
+}
+END_TEST
+
+START_TEST(group_cancel)
+{
+    share();
+    struct green_group group;
+    green_group_init(&group, 0);
+    for (int i = 0; i < 2 * KINDS; i++) {
+        green_group_spawn_as(&group, kinds[i % KINDS], stay, NULL, NULL, NULL, GREEN_FOREVER);
+    }
+    green_group_cancel(&group);
+    ck_assert_int_eq(green_group_fini(&group), 0);
+    ck_assert_int_eq(atomic_load(&shared->running), 0);
+}
+END_TEST
+
+static intptr_t
+run_group(void *arg)
+{
+    (void)arg;
+    struct green_group group;
+    green_group_init(&group, 0);
+    for (int i = 0; i < KINDS; i++) {
+        green_group_spawn_as(&group, kinds[i], stay, NULL, NULL, NULL, GREEN_FOREVER);
+    }
+    int err = green_group_fini(&group);
+    return atomic_load(&shared->running) == 0 ? err : 1;
+}
+
+START_TEST(cancel_of_who_waits_cancels_and_waits)
+{
+    share();
+    for (int i = 0; i < KINDS; i++) {
+        struct green_job *job = spawn(kinds[i], run_group, NULL);
+        for (int ms = 0; ms < LONG_MS && atomic_load(&shared->running) < KINDS; ms++) {
+            green_sleep(1);
+        }
+        green_job_cancel(job);
+        ck_assert_int_eq(finish(job), -ECANCELED);
+        ck_assert_int_eq(atomic_load(&shared->running), 0);
+    }
+}
+END_TEST
+
+START_TEST(scope_around_fini_cancels_and_waits)
+{
+    share();
+    struct green_timeout scope;
+    green_timeout_start(&scope, 20);
+    ck_assert_int_eq(run_group(NULL), -ETIMEDOUT);
+    green_timeout_stop(&scope);
+    ck_assert(green_timeout_fired(&scope));
+    ck_assert_int_eq(atomic_load(&shared->begun), atomic_load(&shared->ended));
+}
+END_TEST
+
+static intptr_t
+spawn_more(void *arg)
+{
+    struct green_group *group = arg;
+    static int left = 5;
+    if (--left > 0) {
+        green_group_spawn(group, spawn_more, group);
+    }
+    green_yield();
+    note("x");
+    return left == 0 ? green_group_join(group, GREEN_FOREVER) == -EDEADLK ? 0 : -1 : 0;
+}
+
+START_TEST(members_spawn_members)
+{
+    struct green_group group;
+    green_group_init(&group, 0);
+    green_group_spawn(&group, spawn_more, &group);
+    ck_assert_int_eq(green_group_fini(&group), 0);
+    ck_assert_trace("x x x x x");
+}
+END_TEST
+
+static intptr_t
+spawn_and_note(void *group)
+{
+    int err = green_group_spawn_as(group, GREEN_TASK, work, NULL, NULL, NULL, GREEN_FOREVER);
+    note(err == 0 ? "in" : err == -ECANCELED ? "refused" : "?");
+    return 0;
+}
+
+START_TEST(cancel_refuses_those_who_wait_for_room)
+{
+    share();
+    struct green_group group;
+    green_group_init(&group, 1);
+    green_group_spawn(&group, stay, NULL);
+    ck_assert_int_eq(
+        green_group_spawn_as(&group, GREEN_THREAD, work, NULL, NULL, NULL, green_after(5)),
+        -ETIMEDOUT);
+    struct green_job *waiting[3];
+    for (int i = 0; i < 3; i++) {
+        waiting[i] = spawn(GREEN_TASK, spawn_and_note, &group);
+    }
+    green_yield();
+    green_job_cancel(waiting[1]);
+    ck_assert_int_eq(finish(waiting[1]), 0);
+    green_group_cancel(&group);
+    ck_assert_int_eq(green_group_fini(&group), 0);
+    ck_assert_int_eq(finish(waiting[0]), 0);
+    ck_assert_int_eq(finish(waiting[2]), 0);
+    ck_assert_trace("refused refused refused");
+}
+END_TEST
+
+START_TEST(limit_is_never_exceeded)
+{
+    for (int i = 0; i <= KINDS; i++) {
+        share();
+        int count = i == GREEN_PROCESS ? 20 : stress(400, 50);
+        struct green_group group;
+        green_group_init(&group, 5);
+        for (int j = 0; j < count; j++) {
+            ck_assert_int_eq(green_group_spawn_as(&group, i < KINDS ? kinds[i] : kinds[j % 2], work,
+                                                  NULL, NULL, NULL, GREEN_FOREVER),
+                             0);
+            ck_assert_uint_le(green_group_size(&group), 5);
+        }
+        ck_assert_int_eq(green_group_fini(&group), 0);
+        ck_assert_int_eq(atomic_load(&shared->ended), count);
+        ck_assert_int_le(atomic_load(&shared->most), 5);
+    }
+}
+END_TEST
+
+/* Several threads spawn threads into one pool, so that rooms are handed on from thread to thread.
+ */
+static intptr_t
+spawn_many(void *group)
+{
+    int count = stress(200, 20);
+    for (int i = 0; i < count; i++) {
+        int err = green_group_spawn_as(group, i % 3 ? GREEN_TASK : GREEN_THREAD, work, NULL, NULL,
+                                       NULL, GREEN_FOREVER);
+        if (err != 0) {
+            return err;
+        }
+    }
+    return count;
+}
+
+START_TEST(many_threads_share_a_pool)
+{
+    share();
+    struct green_group group;
+    struct green_job *spawners[4];
+    int total = 0;
+    green_group_init(&group, 3);
+    for (int i = 0; i < 4; i++) {
+        spawners[i] = spawn(GREEN_THREAD, spawn_many, &group);
+    }
+    for (int i = 0; i < 4; i++) {
+        total += NUMBER(finish(spawners[i]));
+    }
+    ck_assert_int_eq(green_group_fini(&group), 0);
+    ck_assert_int_eq(atomic_load(&shared->ended), total);
+    ck_assert_int_le(atomic_load(&shared->most), 3);
+}
+END_TEST
+
+static intptr_t
+end_own_group(void *group)
+{
+    return green_group_fini(group);
+}
+
+static void
+misuse(void)
+{
+    struct green_group group;
+    green_group_init(&group, 0);
+    green_group_spawn(&group, end_own_group, &group);
+    green_group_fini(&group);
+}
+
+START_TEST(fini_by_a_member_aborts)
+{
+    char text[256];
+    ck_assert_int_eq(last_words(misuse, text, sizeof text), -SIGABRT);
+    ck_assert_str_eq(text, "green: green_group_fini: the caller is one of the group's jobs\n");
+}
+END_TEST
+
+static size_t allocations_left = SIZE_MAX;
+
+static void *
+allocate(size_t size)
+{
+    return allocations_left == 0 ? NULL : (allocations_left--, malloc(size));
+}
+
+static void *
+reallocate(void *block, size_t size)
+{
+    return allocations_left == 0 ? NULL : (allocations_left--, realloc(block, size));
+}
+
+START_TEST(no_memory)
+{
+    static const struct green_allocator allocator = {allocate, reallocate, free};
+    ck_assert_int_eq(green_set_allocator(&allocator), 0);
+    share();
+    for (int i = 0; i < KINDS; i++) {
+        bool done = false;
+        for (size_t room = 0; !done; room++) {
+            struct green_group group;
+            green_group_init(&group, 0);
+            green_self();
+            allocations_left = room;
+            int err = green_group_spawn_as(&group, kinds[i], work, NULL, NULL, NULL, GREEN_FOREVER);
+            ck_assert_msg(err == 0 || err == -ENOMEM, "%d", err);
+            allocations_left = SIZE_MAX;
+            ck_assert_int_eq(green_group_fini(&group), 0);
+            done = err == 0;
+        }
+        ck_assert_int_eq(atomic_load(&shared->ended), i + 1);
+        void *args[2] = {POINTER(1), POINTER(2)};
+        intptr_t values[2] = {9, 9};
+        allocations_left = 1;
+        int err = green_map(kinds[i], 0, go_wrong, args, 2, values, GREEN_FOREVER);
+        allocations_left = SIZE_MAX;
+        ck_assert_int_eq(err, -ENOMEM);
+        ck_assert_int_eq(values[0], 9);
+    }
+}
+END_TEST
+
+START_TEST(nothing_is_left)
+{
+    share();
+    int before = 0;
+    for (int round = 0; round < 4; round++) {
+        struct green_group group;
+        green_group_init(&group, 4);
+        for (int i = 0; i < 10 * KINDS; i++) {
+            ck_assert_int_eq(green_group_spawn_as(&group, kinds[i % KINDS], work, NULL, NULL, NULL,
+                                                  GREEN_FOREVER),
+                             0);
+        }
+        ck_assert_int_eq(green_group_fini(&group), 0);
+        before = round == 0 ? open_descriptors() : before;
+    }
+    for (int i = 0; i < LONG_MS && open_descriptors() > before; i++) {
+        usleep(1000); /* the attendant closes its loop */
+    }
+    ck_assert_int_le(open_descriptors(), before);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+}
+END_TEST
+
+/* ---- maps ---- */
+
+static intptr_t
+square(void *number)
+{
+    green_sleep((uint64_t)(7 - NUMBER(number) % 7));
+    return (intptr_t)number * (intptr_t)number;
+}
+
+START_TEST(map_keeps_the_order)
+{
+    void *args[20];
+    intptr_t values[20];
+    for (int i = 0; i < 20; i++) {
+        args[i] = POINTER(i);
+    }
+    for (int i = 0; i < 2 * KINDS; i++) {
+        memset(values, 0xff, sizeof values);
+        ck_assert_int_eq(
+            green_map(kinds[i / 2], i % 2 ? 3 : 0, square, args, 20, values, GREEN_FOREVER), 0);
+        for (int j = 0; j < 20; j++) {
+            ck_assert_int_eq(values[j], j * j);
+        }
+    }
+    ck_assert_int_eq(green_map(GREEN_TASK, 0, square, NULL, 0, NULL, GREEN_NOW), 0);
+}
+END_TEST
+
+static intptr_t
+fail_at_3(void *number)
+{
+    return NUMBER(number) == 3 ? -EDOM : stay(number);
+}
+
+START_TEST(map_stops_at_the_first_error)
+{
+    void *args[20];
+    intptr_t values[20] = {7};
+    for (int i = 0; i < 20; i++) {
+        args[i] = POINTER(i);
+    }
+    for (int i = 0; i < KINDS; i++) {
+        share();
+        ck_assert_int_eq(green_map(kinds[i], 4, fail_at_3, args, 20, values, GREEN_FOREVER), -EDOM);
+        ck_assert_int_eq(values[0], 7);
+        ck_assert_int_eq(atomic_load(&shared->running), 0);
+        ck_assert_int_le(atomic_load(&shared->begun), 3);
+        ck_assert_int_eq(green_map(kinds[i], 2, stay, args, 20, values, green_after(10)),
+                         -ETIMEDOUT);
+        ck_assert_int_eq(atomic_load(&shared->running), 0);
+    }
+}
+END_TEST
+
+static bool
+count_up(void *context, void **ret_item)
+{
+    int *next = context;
+    if (*next == 12) {
+        return false;
+    }
+    *ret_item = POINTER((*next)++);
+    return true;
+}
+
+START_TEST(imap_is_ordered_and_lazy)
+{
+    for (int i = 0; i < KINDS; i++) {
+        struct green_imap *imap;
+        int next = 0;
+        ck_assert_int_eq(green_imap_create(kinds[i], 3, square, count_up, &next, &imap), 0);
+        ck_assert_int_eq(next, 0);
+        for (int j = 0; j < 12; j++) {
+            intptr_t value = -1;
+            void *item = NULL;
+            ck_assert_int_eq(green_imap_next(imap, &value, &item, green_after(LONG_MS)), 1);
+            ck_assert_int_eq(value, j * j);
+            ck_assert_int_eq(NUMBER(item), j);
+            ck_assert_int_le(next, j + 3);
+        }
+        intptr_t value = -1;
+        ck_assert_int_eq(green_imap_next(imap, &value, NULL, GREEN_FOREVER), 0);
+        ck_assert_int_eq(green_imap_next(imap, &value, NULL, GREEN_FOREVER), 0);
+        ck_assert_int_eq(value, -1);
+        green_imap_destroy(imap);
+    }
+}
+END_TEST
+
+static intptr_t
+nap_for(void *ms)
+{
+    int err = green_sleep((uint64_t)NUMBER(ms));
+    return err != 0 ? err : (intptr_t)ms;
+}
+
+START_TEST(imap_unordered_gives_the_first_to_end)
+{
+    static void *const naps[] = {POINTER(250), POINTER(1), POINTER(120)};
+    for (int i = 0; i < KINDS; i++) {
+        struct green_imap *imap;
+        struct green_array array = {naps, 3, 0};
+        intptr_t values[3];
+        ck_assert_int_eq(
+            green_imap_create_unordered(kinds[i], 3, nap_for, green_items_of_array, &array, &imap),
+            0);
+        for (int j = 0; j < 3; j++) {
+            ck_assert_int_eq(green_imap_next(imap, &values[j], NULL, green_after(LONG_MS)), 1);
+        }
+        ck_assert_int_eq(green_imap_next(imap, &values[0], NULL, GREEN_FOREVER), 0);
+        ck_assert_int_eq(values[0], 1);
+        ck_assert_int_eq(values[1], 120);
+        ck_assert_int_eq(values[2], 250);
+        green_imap_destroy(imap);
+    }
+}
+END_TEST
+
+static intptr_t
+fail_or_die(void *number)
+{
+    if (NUMBER(number) == 1) {
+        return -EDOM;
+    }
+    if (NUMBER(number) == 2 && green_job_kind(green_self()) == GREEN_PROCESS) {
+        _exit(3);
+    }
+    return (intptr_t)number;
+}
+
+START_TEST(imap_goes_on_after_errors)
+{
+    static void *const items[] = {POINTER(0), POINTER(1), POINTER(2), POINTER(3)};
+    for (int i = 0; i < KINDS; i++) {
+        struct green_imap *imap;
+        struct green_array array = {items, 4, 0};
+        intptr_t values[4];
+        green_imap_create(kinds[i], 2, fail_or_die, green_items_of_array, &array, &imap);
+        for (int j = 0; j < 4; j++) {
+            ck_assert_int_eq(green_imap_next(imap, &values[j], NULL, green_after(LONG_MS)), 1);
+        }
+        ck_assert_int_eq(values[0], 0);
+        ck_assert_int_eq(values[1], -EDOM);
+        ck_assert_int_eq(values[2], kinds[i] == GREEN_PROCESS ? -EOWNERDEAD : 2);
+        ck_assert_int_eq(values[3], 3);
+        green_imap_destroy(imap);
+    }
+}
+END_TEST
+
+START_TEST(imap_destroyed_early)
+{
+    for (int i = 0; i < KINDS; i++) {
+        share();
+        struct green_imap *imap;
+        int next = 0;
+        intptr_t value = 9;
+        ck_assert_int_eq(green_imap_create(kinds[i], 3, stay, count_up, &next, &imap), 0);
+        ck_assert_int_eq(green_imap_next(imap, &value, NULL, green_after(20)), -ETIMEDOUT);
+        ck_assert_int_eq(value, 9);
+        ck_assert_int_eq(next, 3);
+        green_imap_destroy(imap);
+        ck_assert_int_eq(atomic_load(&shared->running), 0);
+    }
+    green_imap_destroy(NULL);
+    ck_assert_int_eq(green_imap_create(GREEN_TASK, 0, stay, count_up, NULL, NULL), -EINVAL);
+}
+END_TEST
+
+int
+main(void)
+{
+    const TTest *const tests[] = {
+        empty_group,
+        fini_waits_for_all_kinds,
+        first_error_cancels_the_rest,
+        death_is_an_error,
+        negative_numbers_and_lone_cancels_are_no_errors,
+        order_of_a_group,
+        group_cancel,
+        cancel_of_who_waits_cancels_and_waits,
+        scope_around_fini_cancels_and_waits,
+        members_spawn_members,
+        cancel_refuses_those_who_wait_for_room,
+        limit_is_never_exceeded,
+        many_threads_share_a_pool,
+        fini_by_a_member_aborts,
+        no_memory,
+        nothing_is_left,
+        map_keeps_the_order,
+        map_stops_at_the_first_error,
+        imap_is_ordered_and_lazy,
+        imap_unordered_gives_the_first_to_end,
+        imap_goes_on_after_errors,
+        imap_destroyed_early,
+    };
+    return RUN_TESTS("groups", tests);
+}
