@@ -6,6 +6,7 @@
 
 #include "green/base.h"
 #include "green/channel.h"
+#include "green/future.h"
 #include "green/group.h"
 #include "green/job.h"
 #include "green/net.h"

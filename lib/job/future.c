@@ -1,0 +1,258 @@
+/*
+ * Futures.
+ *
+ * Invariant: `outcome` is set once, before `done`, under the lock, and never changes after. Hooks
+ * run with the lock open, each once. Any worker of the process may call.
+ */
+#include "job/future.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "job/hook.h"
+
+void
+green__future_init(struct green_future *future, int (*cancel)(struct green_future *future),
+                   void (*release)(struct green_future *future))
+{
+    green__waitq_init(&future->queue);
+    green__list_init(&future->hooks);
+    future->outcome = (struct green__outcome){0};
+    future->done = false;
+    atomic_init(&future->references, 1);
+    future->cancel = cancel;
+    future->release = release;
+}
+
+void
+green__future_fini(struct green_future *future)
+{
+    /* Callbacks of one that nobody has set, and nobody will. */
+    struct green__list *link;
+    while ((link = green__list_shift(&future->hooks)) != NULL) {
+        green__free(GREEN__CONTAINER(link, struct green__hook, link));
+    }
+    green__free(future->outcome.bytes);
+}
+
+static void
+free_future(struct green_future *future)
+{
+    green__future_fini(future);
+    green__free(future);
+}
+
+int
+green_future_create(struct green_future **ret_future)
+{
+    struct green_future *future = green__alloc(sizeof *future);
+    if (future == NULL) {
+        return -ENOMEM;
+    }
+    green__future_init(future, NULL, free_future);
+    *ret_future = future;
+    return 0;
+}
+
+struct green_future *
+green_future_get(struct green_future *future)
+{
+    atomic_fetch_add_explicit(&future->references, 1, memory_order_relaxed);
+    return future;
+}
+
+void
+green_future_put(struct green_future *future)
+{
+    if (future != NULL &&
+        atomic_fetch_sub_explicit(&future->references, 1, memory_order_acq_rel) == 1) {
+        future->release(future);
+    }
+}
+
+int
+green__future_settle(struct green_future *future, const struct green__outcome *outcome)
+{
+    green__waitq_lock(&future->queue);
+    if (future->done) {
+        green__waitq_unlock(&future->queue);
+        green__free(outcome->bytes);
+        return -EALREADY;
+    }
+    future->outcome = *outcome;
+    future->done = true;
+    while (green__waitq_wake_one(&future->queue)) {
+    }
+    struct green__list *link;
+    while ((link = green__list_shift(&future->hooks)) != NULL) {
+        green__waitq_unlock(&future->queue);
+        green__hook_call(GREEN__CONTAINER(link, struct green__hook, link), future);
+        green__waitq_lock(&future->queue);
+    }
+    green__waitq_unlock(&future->queue);
+    return 0;
+}
+
+int
+green_future_set(struct green_future *future, intptr_t value)
+{
+    struct green__outcome outcome = {.value = value};
+    return future->cancel != NULL ? -EPERM : green__future_settle(future, &outcome);
+}
+
+int
+green_future_set_error(struct green_future *future, int err)
+{
+    struct green__outcome outcome = {.err = err};
+    if (err >= 0) {
+        return -EINVAL;
+    }
+    return future->cancel != NULL ? -EPERM : green__future_settle(future, &outcome);
+}
+
+int
+green_future_cancel(struct green_future *future)
+{
+    struct green__outcome outcome = {.err = -ECANCELED};
+    return future->cancel != NULL ? future->cancel(future) : green__future_settle(future, &outcome);
+}
+
+bool
+green_future_done(struct green_future *future)
+{
+    green__waitq_lock(&future->queue);
+    bool done = future->done;
+    green__waitq_unlock(&future->queue);
+    return done;
+}
+
+int
+green_future_error(struct green_future *future)
+{
+    return green_future_done(future) ? future->outcome.err : -EINPROGRESS;
+}
+
+int
+green_future_wait(struct green_future *future, green_deadline deadline)
+{
+    struct green_job *self = green__self();
+    int err = green__wait_check(self);
+    if (err != 0) {
+        return err;
+    }
+    green__waitq_lock(&future->queue);
+    if (!future->done) {
+        return green__waitq_wait(&future->queue, self, deadline, "a future");
+    }
+    green__waitq_unlock(&future->queue);
+    return 0;
+}
+
+int
+green_future_result(struct green_future *future, intptr_t *ret_value, green_deadline deadline)
+{
+    int err = green_future_wait(future, deadline);
+    if (err == 0) {
+        err = future->outcome.err;
+    }
+    if (err == 0 && ret_value != NULL) {
+        *ret_value = future->outcome.value;
+    }
+    return err;
+}
+
+const void *
+green_future_bytes(struct green_future *future, size_t *ret_size)
+{
+    bool done = green_future_done(future);
+    *ret_size = done ? future->outcome.size : 0;
+    return done ? future->outcome.bytes : NULL;
+}
+
+int
+green_future_status(struct green_future *future, int *ret_status)
+{
+    if (!green_future_done(future) || !future->outcome.died) {
+        return -EINVAL;
+    }
+    *ret_status = future->outcome.status;
+    return 0;
+}
+
+/* ---- callbacks ---- */
+
+struct callback {
+    struct green__hook hook; /* first: green__future_fini() frees the hook */
+    green_future_callback function;
+    void *arg;
+};
+
+static void
+run_callback(struct green__hook *hook, void *source)
+{
+    struct callback *callback = GREEN__CONTAINER(hook, struct callback, hook);
+    callback->function(source, callback->arg);
+    green__free(callback);
+}
+
+/** As green__job_hook(). */
+static int
+hook_future(void *source, struct green__hook *hook)
+{
+    struct green_future *future = source;
+    green__waitq_lock(&future->queue);
+    bool taken = !future->done;
+    if (taken) {
+        green__list_append(&future->hooks, &hook->link);
+    }
+    green__waitq_unlock(&future->queue);
+    return taken;
+}
+
+static bool
+unhook_future(void *source, struct green__hook *hook)
+{
+    struct green_future *future = source;
+    green__waitq_lock(&future->queue);
+    bool found = !green__list_empty(&hook->link);
+    green__list_remove(&hook->link);
+    green__waitq_unlock(&future->queue);
+    return found;
+}
+
+static bool
+future_failed(void *source)
+{
+    return ((const struct green_future *)source)->outcome.err != 0;
+}
+
+int
+green_future_add_done_callback(struct green_future *future, green_future_callback callback,
+                               void *arg)
+{
+    struct callback *made = green__alloc(sizeof *made);
+    if (made == NULL) {
+        return -ENOMEM;
+    }
+    green__list_init(&made->hook.link);
+    made->hook.run = run_callback;
+    made->function = callback;
+    made->arg = arg;
+    if (!hook_future(future, &made->hook)) {
+        green__hook_call(&made->hook, future);
+    }
+    return 0;
+}
+
+int
+green_futures_wait(struct green_future *const *futures, size_t count, enum green_until until,
+                   size_t *ret_index, green_deadline deadline)
+{
+    static const struct green__sources how = {hook_future, unhook_future, future_failed, "futures"};
+    static const enum green__until untils[] = {
+        [GREEN_FIRST_COMPLETED] = GREEN__UNTIL_FIRST,
+        [GREEN_FIRST_ERROR] = GREEN__UNTIL_ERROR,
+        [GREEN_ALL_COMPLETED] = GREEN__UNTIL_ALL,
+    };
+    return green__gather((void *const *)futures, count, &how, untils[until], ret_index, deadline);
+}
