@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +126,11 @@ call_as(int caller, green_entry body, void *arg)
 intptr_t
 call_and_cancel(int caller, green_entry body, void *arg)
 {
-    return call_somehow(caller, body, arg, true);
+    intptr_t value;
+    do { /* on a busy machine the cancellation comes before the body has begun */
+        value = call_somehow(caller, body, arg, true);
+    } while (value == -ECANCELED);
+    return value;
 }
 
 /* ---- descriptors ---- */
@@ -191,10 +196,22 @@ int
 plain_connect(const struct green_address *address)
 {
     int fd = socket(address->storage.ss_family, SOCK_STREAM, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address->storage, address->length) != 0) {
+    if (fd < 0) {
         return -errno;
     }
-    return fd;
+    int err = connect(fd, (const struct sockaddr *)&address->storage, address->length);
+    if (err != 0 &&
+        errno == EINTR) { /* the alarm of a scope that has ended: it goes on by itself */
+        struct pollfd done = {fd, POLLOUT, 0};
+        while ((err = poll(&done, 1, LIMIT_MS)) < 0 && errno == EINTR) {
+        }
+        err = err == 1 ? 0 : -1;
+    }
+    if (err != 0) {
+        err = -errno;
+        close(fd);
+    }
+    return err != 0 ? err : fd;
 }
 
 int
