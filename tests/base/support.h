@@ -180,7 +180,7 @@ const char *__tsan_default_suppressions(void);
 const char *
 __tsan_default_suppressions(void)
 {
-    return "race:epoll_create1\nrace:eventfd\nrace:^pipe2\n";
+    return "race:epoll_create1\nrace:eventfd\nrace:pipe2\n";
 }
 #endif
 
