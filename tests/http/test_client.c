@@ -302,6 +302,36 @@ START_TEST(a_source_is_not_sent_twice)
 }
 END_TEST
 
+/** A thread or a process has a client of its own, and blocks in the kernel. */
+static intptr_t
+ask_alone(void *arg)
+{
+    static struct text trace;
+    (void)arg;
+    if (green_http_client_create(NULL, &client) != 0) {
+        return -1;
+    }
+    ask(&trace, "/1", plain);
+    ask(&trace, "/2", plain);
+    green_http_client_destroy(client);
+    return strcmp(trace.data, "200 [a]\n200 [b]\n");
+}
+
+START_TEST(every_kind_of_worker_asks)
+{
+    static const struct answer answers[] = {{OK(1) "a", false, false}, {OK(1) "b", false, false}};
+    struct green_job *job;
+    intptr_t value;
+    raw_server_start(&server, answers, 2);
+    ck_assert_int_eq(green_spawn_as((enum green_kind)_i, ask_alone, NULL, NULL, &job), 0);
+    ck_assert_int_eq(green_job_join(job, &value, green_after(LIMIT_MS)), 0);
+    ck_assert_int_eq(value, 0);
+    green_job_put(job);
+    ck_assert_str_eq(seen(), "connection\nGET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
+    raw_server_stop(&server);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -318,5 +348,6 @@ main(void)
     tcase_add_test(tcase, secrets_stay_with_their_host);
     tcase_add_test(tcase, redirects_are_limited);
     tcase_add_test(tcase, a_source_is_not_sent_twice);
+    tcase_add_loop_test(tcase, every_kind_of_worker_asks, GREEN_TASK, KINDS);
     return run_suite(suite);
 }

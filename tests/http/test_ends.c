@@ -7,13 +7,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-/* Valgrind 3.19 knows no pidfd_open(), without which there are no processes. */
-#ifdef GREEN__VALGRIND
-#define KINDS GREEN_PROCESS
-#else
-#define KINDS (GREEN_PROCESS + 1)
-#endif
-
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 
 /* ---- waiting ---- */

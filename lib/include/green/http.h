@@ -357,11 +357,12 @@ GREEN_API void green_http_client_destroy(struct green_http_client *client);
 /**
  * Send a request and wait for the head of its response.
  *
- * Suspends. A kept connection that the server has closed meanwhile is replaced once, when the
- * method is idempotent. Redirects are followed: 301 and 302 turn POST into GET, 303 all but HEAD,
- * 307 and 308 nothing (a body from a source cannot be sent twice: its redirect is handed out);
- * Authorization, Cookie and Proxy-Authorization are not sent on to another host or port. (RFC 9110,
- * section 15.4.)
+ * Suspends. The whole body is sent before the response is read: a server that answers as it reads
+ * can be asked for no more than the sockets hold. A kept connection that the server has closed
+ * meanwhile is replaced once, when the method is idempotent. Redirects are followed: 301 and 302
+ * turn POST into GET, 303 all but HEAD, 307 and 308 nothing (a body from a source cannot be sent
+ * twice: its redirect is handed out); Authorization, Cookie and Proxy-Authorization are not sent on
+ * to another host or port. (RFC 9110, section 15.4.)
  *
  * @param ret_response  Set on success, whatever the status; given back by
  *                      green_http_response_close().
