@@ -67,7 +67,7 @@ run_tasks(void *arg)
 
 /** Let `count` workers run `entry`, each with its struct worker, to the end; how many did not
  *  return 0. */
-static intptr_t
+__attribute__((unused)) static intptr_t
 run_workers(enum mixture mixture, int count, green_entry entry, void *shared)
 {
     static struct worker workers[WORKERS_MAX];

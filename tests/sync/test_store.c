@@ -1,0 +1,147 @@
+/*
+ * What a queue keeps, and in what order: nobody waits here.
+ */
+#include "workers.h"
+
+static struct green_queue queue = GREEN_QUEUE_INIT(0);
+
+static void
+put(int number)
+{
+    ck_assert_int_eq(green_queue_put(&queue, POINTER(number), GREEN_NOW), 0);
+}
+
+static int
+get(void)
+{
+    void *item = NULL;
+    int err = green_queue_get(&queue, &item, GREEN_NOW);
+    return err != 0 ? err : NUMBER(item);
+}
+
+/* ---- the order of items ---- */
+
+START_TEST(fifo_gives_the_oldest)
+{
+    int next_put = 1;
+    int next_got = 1;
+    /* The ring wraps at every place, and grows when it has wrapped. */
+    for (int length = 1; length < 70; length++) {
+        while (next_put - next_got < length) {
+            put(next_put++);
+        }
+        ck_assert_uint_eq(green_queue_size(&queue), (size_t)length);
+        for (int i = 0; i < length / 2; i++) {
+            ck_assert_int_eq(get(), next_got++);
+        }
+    }
+    while (next_got < next_put) {
+        ck_assert_int_eq(get(), next_got++);
+    }
+    ck_assert_int_eq(get(), -ETIMEDOUT);
+    ck_assert(green_queue_empty(&queue));
+    green_queue_fini(&queue);
+}
+END_TEST
+
+START_TEST(lifo_gives_the_newest)
+{
+    green_queue_init_lifo(&queue, 0);
+    for (int i = 1; i <= 100; i++) {
+        put(i);
+    }
+    for (int i = 100; i > 50; i--) {
+        ck_assert_int_eq(get(), i);
+    }
+    put(7);
+    ck_assert_int_eq(get(), 7);
+    for (int i = 50; i > 0; i--) {
+        ck_assert_int_eq(get(), i);
+    }
+    ck_assert_int_eq(get(), -ETIMEDOUT);
+    green_queue_fini(&queue);
+}
+END_TEST
+
+/** By their hundreds alone. */
+static int
+by_hundreds(const void *a, const void *b)
+{
+    return NUMBER(a) / 100 - NUMBER(b) / 100;
+}
+
+START_TEST(priority_gives_the_smallest_and_equals_in_their_order)
+{
+    green_queue_init_priority(&queue, 0, by_hundreds);
+    /* Each hundred gets its numbers in rising order. */
+    int rising[10] = {0};
+    unsigned random = 1;
+    for (int i = 0; i < 500; i++) {
+        random = random * 1103515245 + 12345;
+        int hundred = (int)(random >> 16) % 10;
+        put(hundred * 100 + rising[hundred]++);
+    }
+    int last = -1;
+    for (int i = 0; i < 500; i++) {
+        int got = get();
+        ck_assert_int_gt(got, last);
+        last = got;
+    }
+    ck_assert_int_eq(get(), -ETIMEDOUT);
+    green_queue_fini(&queue);
+}
+END_TEST
+
+START_TEST(null_is_an_item)
+{
+    put(0);
+    void *item = &item;
+    ck_assert_int_eq(green_queue_get(&queue, &item, GREEN_NOW), 0);
+    ck_assert_ptr_null(item);
+}
+END_TEST
+
+/* ---- no memory ---- */
+
+static bool failing;
+
+static void *
+reallocate(void *block, size_t size)
+{
+    return failing ? NULL : realloc(block, size);
+}
+
+START_TEST(put_without_memory_puts_nothing)
+{
+    const struct green_allocator allocator = {malloc, reallocate, free};
+    ck_assert_int_eq(green_set_allocator(&allocator), 0);
+    failing = true;
+    ck_assert_int_eq(green_queue_put(&queue, NULL, GREEN_FOREVER), -ENOMEM);
+    failing = false;
+    int count = 0;
+    do {
+        put(count++);
+    } while (queue.count < queue.room);
+    failing = true;
+    ck_assert_int_eq(green_queue_put(&queue, NULL, GREEN_FOREVER), -ENOMEM);
+    ck_assert_uint_eq(queue.unfinished, (size_t)count);
+    for (int i = 0; i < count; i++) {
+        ck_assert_int_eq(get(), i);
+    }
+    ck_assert_int_eq(get(), -ETIMEDOUT);
+    green_queue_fini(&queue);
+}
+END_TEST
+
+int
+main(void)
+{
+    const TTest *const tests[] = {
+        fifo_gives_the_oldest,
+        lifo_gives_the_newest,
+        priority_gives_the_smallest_and_equals_in_their_order,
+        null_is_an_item,
+        put_without_memory_puts_nothing,
+    };
+    return RUN_TESTS("store", tests);
+}
