@@ -67,13 +67,16 @@ add_number(struct line *line, size_t number)
 
 /* Sizes in whole pages: the few bytes that colour a top are the stack's too. */
 static void
-report(const struct green__stack *stack, const char *name)
+report(const struct green__stack *stack, const char *kind, const char *name)
 {
-    static const char before_name[] = "green: task \"";
+    static const char before_kind[] = "green: ";
+    static const char before_name[] = " \"";
     static const char before_size[] = "\" overflowed its stack of ";
     static const char before_mark[] = " bytes (high-water mark ";
     struct line line = {.length = 0};
     size_t page = green__guard_page();
+    add_text(&line, before_kind, sizeof before_kind - 1);
+    add_text(&line, kind, strlen(kind));
     add_text(&line, before_name, sizeof before_name - 1);
     add_text(&line, name, strnlen(name, LINE_BYTES - LINE_REST_BYTES));
     add_text(&line, before_size, sizeof before_size - 1);
@@ -134,10 +137,11 @@ on_fault(int number, siginfo_t *info, void *machine)
 {
     int saved_errno = errno;
     struct green__stack stack;
+    const char *kind = NULL;
     const char *name = NULL;
-    if (is_fault(info) && describe_running != NULL && describe_running(&stack, &name) &&
+    if (is_fault(info) && describe_running != NULL && describe_running(&stack, &kind, &name) &&
         in_guard(&stack, info)) {
-        report(&stack, name != NULL ? name : "");
+        report(&stack, kind, name != NULL ? name : "");
         abort();
     }
     pass_on(number, info, machine);

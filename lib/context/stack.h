@@ -78,15 +78,17 @@ size_t green__stack_high_water(const struct green__stack *stack);
 
 /**
  * Report overflows: install, once a process, a SIGSEGV and SIGBUS handler that runs on an alternate
- * stack, and give the calling thread one. A fault in the guard of the task that runs prints one
- * line with the task's name, its stack size and its high-water mark, and aborts; any other fault
+ * stack, and give the calling thread one. A fault in the guard of the stack that runs prints one
+ * line with its owner's name, its stack size and its high-water mark, and aborts; any other fault
  * goes to the handler that was there before.
  *
- * @param describe  Asked from the handler (so async-signal-safe): fills in the stack of the task
- *                  that runs on the calling thread and its name; false when none does.
+ * @param describe  Asked from the handler (so async-signal-safe): fills in the stack that
+ *                  the calling thread runs on, what it is the stack of ("task") and whose, by name;
+ *                  false for the thread's own.
  * @return 0 or -ENOMEM.
  */
-typedef bool (*green__stack_describe)(struct green__stack *ret_stack, const char **ret_name);
+typedef bool (*green__stack_describe)(struct green__stack *ret_stack, const char **ret_kind,
+                                      const char **ret_name);
 int green__overflow_watch_thread(green__stack_describe describe);
 
 /** Take the calling thread's alternate stack away again, before it ends. */

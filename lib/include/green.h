@@ -7,6 +7,7 @@
 #include "green/base.h"
 #include "green/channel.h"
 #include "green/future.h"
+#include "green/generator.h"
 #include "green/group.h"
 #include "green/job.h"
 #include "green/net.h"

@@ -140,8 +140,8 @@ run_entry(void *arg)
 }
 
 /**
- * Go on on a stack of our own: the task that forked us has a small one, of which the parent's copy
- * is in use. Returns only if there is no memory for it.
+ * Go on on a stack of our own: the task or generator that forked us has a small one, of which the
+ * parent's copy is in use. Returns only if there is no memory for it.
  */
 static void
 run_on_own_stack(const struct green_spawn_options *options, struct pipes *pipes)
@@ -163,7 +163,8 @@ child_main(struct process *process, const struct green_spawn_options *options, s
            sigset_t *mask)
 {
     struct green_job *self = &process->job;
-    bool on_task = green__running != NULL && green__running->kind == GREEN_TASK;
+    const struct green_job *forker = green__running;
+    bool small_stack = forker != NULL && (forker->kind == GREEN_TASK || forker->coroutine != NULL);
     green__unlock(&spawning);
     close(pipes->value[0]);
     close(pipes->reserve);
@@ -189,7 +190,7 @@ child_main(struct process *process, const struct green_spawn_options *options, s
     sigdelset(mask, green__kernel_signal()); /* it is how our parent cancels us */
     sigprocmask(SIG_SETMASK, mask, NULL);
 
-    if (on_task) {
+    if (small_stack) {
         run_on_own_stack(options, pipes);
     }
     run(pipes);

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
+#include "sched/coroutine.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
 
@@ -97,14 +98,21 @@ abandon_loop(uv_loop_t *loop)
 /* ---- the scheduler ---- */
 
 static bool
-describe_running(struct green__stack *ret_stack, const char **ret_name)
+describe_running(struct green__stack *ret_stack, const char **ret_kind, const char **ret_name)
 {
-    struct green_job *job = green__running;
+    static __thread char name[GREEN__NAME_SIZE];
+    const struct green_job *job = green__running;
+    if (job != NULL && job->coroutine != NULL) {
+        *ret_stack = job->coroutine->stack;
+        *ret_kind = job->coroutine->kind;
+        *ret_name = green__coroutine_name(job->coroutine, name);
+        return true;
+    }
     if (job == NULL || job->stack.size == 0) {
         return false; /* the stack is the system's */
     }
     *ret_stack = job->stack;
-    static __thread char name[GREEN__NAME_SIZE];
+    *ret_kind = job->kind == GREEN_PROCESS ? "process" : "task";
     *ret_name = green__worker_name(job, name);
     return true;
 }

@@ -207,6 +207,7 @@ task_main(void *arg)
     struct green__sched *sched = self->sched;
     sweep(sched);
     intptr_t value = self->cancelled ? -ECANCELED : self->entry(self->arg);
+    green__worker_finish(self);
     self->state = GREEN__ENDED;
     green__timers_unset(&sched->timers, &self->timer);
     green__list_remove(&self->member);

@@ -54,6 +54,12 @@ green__worker_attach(struct green_job *job)
     green__running = job;
 }
 
+void
+green__worker_finish(struct green_job *self)
+{
+    green__fiber_end_worker(self);
+}
+
 /** Join the thread's tasks and close its loop. */
 static void
 end_sched(const struct green_job *job)
@@ -67,7 +73,11 @@ end_sched(const struct green_job *job)
 void
 green__worker_detach(struct green_job *job, intptr_t value)
 {
-    end_sched(job);
+    if (job->sched != NULL) {
+        green__sched_finish(job->sched);
+    }
+    green__worker_finish(job);
+    end_sched(job); /* with the tasks that destructors have spawned */
     green__waitq_lock(&job->end);
     green__worker_announce(job, value);
     green__waitq_unlock(&job->end);
@@ -76,25 +86,28 @@ green__worker_detach(struct green_job *job, intptr_t value)
 }
 
 const char *
-green__worker_name(const struct green_job *job, char buffer[GREEN__NAME_SIZE])
+green__name_numbered(const char *kind, uint64_t number, char buffer[GREEN__NAME_SIZE])
 {
-    static const char *const kinds[] = {"task-", "thread-", "process-"};
-    const char *name = atomic_load(&job->name);
-    if (name != NULL) {
-        return name;
-    }
     char digits[24];
     size_t first = sizeof digits;
-    uint64_t rest = job->id;
     do {
-        digits[--first] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    size_t length = strlen(kinds[job->kind]);
-    memcpy(buffer, kinds[job->kind], length);
+        digits[--first] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    digits[--first] = '-';
+    size_t length = strlen(kind);
+    memcpy(buffer, kind, length);
     memcpy(buffer + length, digits + first, sizeof digits - first);
     buffer[length + sizeof digits - first] = '\0';
     return buffer;
+}
+
+const char *
+green__worker_name(const struct green_job *job, char buffer[GREEN__NAME_SIZE])
+{
+    static const char *const kinds[] = {"task", "thread", "process"};
+    const char *name = atomic_load(&job->name);
+    return name != NULL ? name : green__name_numbered(kinds[job->kind], job->id, buffer);
 }
 
 const char *

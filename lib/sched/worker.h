@@ -25,6 +25,8 @@
 
 struct green__sched;
 struct green__alarm;
+struct green__coroutine;
+struct green_fiber;
 
 /** Room for a name and its terminator. */
 #define GREEN__NAME_SIZE 32
@@ -77,15 +79,17 @@ struct green__waitq {
 };
 
 struct green_job {
-    struct green__context context;
-    struct green_job *next;     /**< In the run queue, or in the cache of free control blocks. */
-    struct green__sched *sched; /**< NULL for a thread that never had a task. */
-    struct green__timer timer;  /**< May be set for sooner than the deadline: looked at lazily. */
-    green_deadline deadline;    /**< Of the wait that it is parked in. */
+    struct green__context context; /**< Of the stack that it is on. */
+    struct green_job *next;        /**< In the run queue, or in the cache of free control blocks. */
+    struct green__sched *sched;    /**< NULL for a thread that never had a task. */
+    struct green__timer timer; /**< May be set for sooner than the deadline: looked at lazily. */
+    green_deadline deadline;   /**< Of the wait that it is parked in. */
     struct green_timeout *scopes;
     struct green__waiter waiter;
-    struct green__several *several; /**< NULL until it first waits in several lists. */
-    const char *waits_for;          /**< In words, for people; NULL while it runs. */
+    struct green__several *several;     /**< NULL until it first waits in several lists. */
+    struct green__coroutine *coroutine; /**< Whose stack it is on; NULL: its own. */
+    struct green_fiber *fiber;          /**< Which one runs; NULL until it first has any. */
+    const char *waits_for;              /**< In words, for people; NULL while it runs. */
     unsigned shields;
     unsigned callbacks; /**< It runs callbacks: it may not wait. */
     uint8_t kind;       /**< enum green_kind */
@@ -138,6 +142,12 @@ void green__worker_init(struct green_job *job, enum green_kind kind, green_entry
 /** Let go of what green__worker_init() and the worker's life added, its memory aside. */
 void green__worker_fini(struct green_job *job);
 
+/** The worker's entry has returned: end what it had for itself. On its own stack; may suspend. */
+void green__worker_finish(struct green_job *self);
+
+/* What that consists of. */
+void green__fiber_end_worker(struct green_job *self);
+
 /** Make the worker the calling thread's own. */
 void green__worker_attach(struct green_job *job);
 
@@ -148,6 +158,9 @@ void green__worker_detach(struct green_job *job, intptr_t value);
 /** The worker's name, or the one it goes by for want of one, put into `buffer`. Async-signal-safe.
  */
 const char *green__worker_name(const struct green_job *job, char buffer[GREEN__NAME_SIZE]);
+
+/** "kind-7", put into `buffer`. Async-signal-safe. */
+const char *green__name_numbered(const char *kind, uint64_t number, char buffer[GREEN__NAME_SIZE]);
 
 /** The end, whose lock the caller holds, is near: `value` is there, and the hooks are called with
  * the lock open. Once for each job. */

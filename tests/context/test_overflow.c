@@ -27,12 +27,13 @@ static const char *task_name;
 static bool task_runs;
 
 static bool
-describe(struct green__stack *ret_stack, const char **ret_name)
+describe(struct green__stack *ret_stack, const char **ret_kind, const char **ret_name)
 {
     if (!task_runs) {
         return false;
     }
     *ret_stack = task_stack;
+    *ret_kind = "task";
     *ret_name = task_name;
     return true;
 }
