@@ -10,6 +10,7 @@
 #include "green/generator.h"
 #include "green/group.h"
 #include "green/job.h"
+#include "green/local.h"
 #include "green/net.h"
 #include "green/queue.h"
 #include "green/server.h"

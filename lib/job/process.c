@@ -122,6 +122,8 @@ run(const struct pipes *pipes)
     struct green_job *self = this_process;
     intptr_t value = self->entry(self->arg);
     green__exit_run();
+    green__worker_finish(self);
+    green__exit_run(); /* what destructors have spawned */
     green__waitq_lock(&self->end);
     green__worker_announce(self, value);
     green__waitq_unlock(&self->end);
@@ -183,6 +185,7 @@ child_main(struct process *process, const struct green_spawn_options *options, s
         hold_lifeline(pipes->lifeline[0]);
     }
     process->pid = getpid();
+    self->locals = forker != NULL ? forker->locals : NULL;
     green__worker_attach(self);
     this_process = self;
     green__kernel_on_foreign = on_foreign;

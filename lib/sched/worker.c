@@ -46,6 +46,8 @@ green__worker_fini(struct green_job *job)
     green__free(atomic_load(&job->name));
     green__free(atomic_load(&job->alarm));
     green__free(job->several);
+    green__free(job->locals); /* of what a hook has set after the end */
+    green__fiber_end_worker(job);
 }
 
 void
@@ -57,6 +59,7 @@ green__worker_attach(struct green_job *job)
 void
 green__worker_finish(struct green_job *self)
 {
+    green__locals_end(self);
     green__fiber_end_worker(self);
 }
 

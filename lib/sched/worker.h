@@ -26,6 +26,7 @@
 struct green__sched;
 struct green__alarm;
 struct green__coroutine;
+struct green__locals;
 struct green_fiber;
 
 /** Room for a name and its terminator. */
@@ -89,6 +90,7 @@ struct green_job {
     struct green__several *several;     /**< NULL until it first waits in several lists. */
     struct green__coroutine *coroutine; /**< Whose stack it is on; NULL: its own. */
     struct green_fiber *fiber;          /**< Which one runs; NULL until it first has any. */
+    struct green__locals *locals;       /**< NULL until a value is set. */
     const char *waits_for;              /**< In words, for people; NULL while it runs. */
     unsigned shields;
     unsigned callbacks; /**< It runs callbacks: it may not wait. */
@@ -146,6 +148,7 @@ void green__worker_fini(struct green_job *job);
 void green__worker_finish(struct green_job *self);
 
 /* What that consists of. */
+void green__locals_end(struct green_job *self);
 void green__fiber_end_worker(struct green_job *self);
 
 /** Make the worker the calling thread's own. */
