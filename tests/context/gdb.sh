@@ -9,6 +9,8 @@
 set -eu
 
 target=$1
+# LeakSanitizer does not work in a program that is traced.
+export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0"
 command -v gdb >/dev/null || {
     echo "gdb.sh: skipped, no gdb"
     exit 77
@@ -54,7 +56,7 @@ frames()
 {
     sed -n "/^== $1\$/,/^== /p" "$out/log" |
         sed -n 's/^#[0-9]* *\(0x[0-9a-f]* in \)\{0,1\}\([^ ]*\) .*/\2/p' |
-        grep -v '^green__context_switch$' | tr '\n' ' '
+        grep -v '^green__context_switch\(_told\)\{0,1\}$' | tr '\n' ' '
 }
 
 expect()
