@@ -9,6 +9,7 @@
 #include "green/future.h"
 #include "green/generator.h"
 #include "green/group.h"
+#include "green/ipc.h"
 #include "green/job.h"
 #include "green/local.h"
 #include "green/net.h"
