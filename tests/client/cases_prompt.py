@@ -16,6 +16,13 @@ from support import LIMIT_S, Case, Programs, reset
 PROMPT = b"==>: "
 
 
+def _as_from_a_terminal():
+    """In the child: what a login shell gives its programs, whatever started the tests."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Terminal:
     """echoc on a terminal of its own."""
 
@@ -34,7 +41,7 @@ class Terminal:
             [*Programs.wrap, Programs.echoc, *arguments],
             stdin=self.slave, stdout=self.slave, stderr=self.errors, env=environment,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            preexec_fn=_as_from_a_terminal)
         self.unread = b""
         self.seen = b""
 
