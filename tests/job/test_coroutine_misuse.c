@@ -278,14 +278,7 @@ END_TEST
 int
 main(void)
 {
-    TCase *tests = tcase_create("coroutine_misuse");
-    tcase_set_timeout(tests, SLOW_MACHINE ? 300 : 60);
+    TCase *tests = make_case("coroutine_misuse");
     tcase_add_loop_test(tests, misuse_aborts, 0, sizeof misuses / sizeof *misuses);
-    Suite *suite = suite_create("coroutine_misuse");
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? 0 : 1;
+    return run_case_of("coroutine_misuse", tests);
 }

@@ -9,6 +9,12 @@
 #include "green/generator.h"
 #include "green/timeout.h"
 
+#ifdef GREEN__TSAN
+#define UNDER_TSAN true
+#else
+#define UNDER_TSAN false
+#endif
+
 static struct green_generator *
 generator_of(green_generator_entry entry, void *arg)
 {
@@ -374,8 +380,6 @@ START_TEST(tasks_take_turns)
 }
 END_TEST
 
-#ifndef GREEN__TSAN
-
 static intptr_t
 go_on_in_child(void *arg)
 {
@@ -406,8 +410,6 @@ START_TEST(forked_child_goes_on_with_a_copy)
     green_generator_destroy(generator);
 }
 END_TEST
-
-#endif
 
 /* ---- lack of memory ---- */
 
@@ -451,8 +453,7 @@ END_TEST
 int
 main(void)
 {
-    TCase *tests = tcase_create("generator");
-    tcase_set_timeout(tests, SLOW_MACHINE ? 300 : 60);
+    TCase *tests = make_case("generator");
     tcase_add_test(tests, values_come_one_by_one);
     tcase_add_test(tests, values_are_sent);
     tcase_add_test(tests, close_lets_it_clean_up);
@@ -462,19 +463,14 @@ main(void)
     tcase_add_test(tests, running_generator_is_busy);
     tcase_add_test(tests, generators_nest);
     tcase_add_test(tests, blocking_inside_parks_the_caller);
-    tcase_add_loop_test(tests, any_kind_of_worker_runs_them, 0, 3);
+    tcase_add_loop_test(tests, any_kind_of_worker_runs_them, 0, PROCESSES ? 3 : 2);
     tcase_add_test(tests, cancellation_is_met_inside);
     tcase_add_test(tests, scopes_of_the_caller_bound_it);
     tcase_add_test(tests, tasks_take_turns);
-#ifndef GREEN__TSAN /* after the fork it takes no note of what the child's main stack does */
-    tcase_add_test(tests, forked_child_goes_on_with_a_copy);
-#endif
+    /* After a fork ThreadSanitizer takes no note of what the child's main stack does. */
+    if (PROCESSES && !UNDER_TSAN) {
+        tcase_add_test(tests, forked_child_goes_on_with_a_copy);
+    }
     tcase_add_test(tests, no_memory_for_a_generator);
-    Suite *suite = suite_create("generator");
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? 0 : 1;
+    return run_case_of("generator", tests);
 }

@@ -378,8 +378,7 @@ END_TEST
 int
 main(void)
 {
-    TCase *tests = tcase_create("local");
-    tcase_set_timeout(tests, SLOW_MACHINE ? 300 : 60);
+    TCase *tests = make_case("local");
     tcase_add_test(tests, every_worker_has_its_own);
     tcase_add_test(tests, generators_have_those_of_their_worker);
     tcase_add_test(tests, unknown_keys);
@@ -391,12 +390,6 @@ main(void)
     tcase_add_test(tests, destructors_set_values);
     tcase_add_loop_test(tests, destructors_may_suspend, 0, 2);
     tcase_add_test(tests, cancelled_workers_run_them_too);
-    tcase_add_loop_test(tests, forked_child_has_copies, 0, 2);
-    Suite *suite = suite_create("local");
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? 0 : 1;
+    tcase_add_loop_test(tests, forked_child_has_copies, 0, PROCESSES ? 2 : 0);
+    return run_case_of("local", tests);
 }

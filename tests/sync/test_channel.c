@@ -446,8 +446,7 @@ END_TEST
 int
 main(void)
 {
-    TCase *tests = tcase_create("channel");
-    tcase_set_timeout(tests, SLOW_MACHINE ? 300 : 60);
+    TCase *tests = make_case("channel");
     tcase_add_test(tests, sender_waits_for_its_receiver);
     tcase_add_test(tests, receiver_waits_for_its_sender);
     tcase_add_loop_test(tests, senders_are_served_in_order, 0, 3);
@@ -462,13 +461,9 @@ main(void)
     tcase_add_test(tests, close_lets_receivers_drain);
     tcase_add_test(tests, destroy_of_an_awaited_channel_aborts);
     tcase_add_test(tests, no_memory_for_a_channel);
-    tcase_add_test(tests, forked_child_has_a_copy);
+    if (PROCESSES) {
+        tcase_add_test(tests, forked_child_has_a_copy);
+    }
     tcase_add_loop_test(tests, every_mixture_of_workers, 0, 12);
-    Suite *suite = suite_create("channel");
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? 0 : 1;
+    return run_case_of("channel", tests);
 }

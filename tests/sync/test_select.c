@@ -374,8 +374,7 @@ END_TEST
 int
 main(void)
 {
-    TCase *tests = tcase_create("select");
-    tcase_set_timeout(tests, SLOW_MACHINE ? 300 : 60);
+    TCase *tests = make_case("select");
     tcase_add_test(tests, default_case);
     tcase_add_test(tests, ready_case_is_chosen);
     tcase_add_test(tests, nil_case_is_never_ready);
@@ -392,11 +391,5 @@ main(void)
     tcase_add_test(tests, deadline_leaves_all_channels);
     tcase_add_test(tests, many_cases);
     tcase_add_test(tests, no_memory_to_wait);
-    Suite *suite = suite_create("select");
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? 0 : 1;
+    return run_case_of("select", tests);
 }
