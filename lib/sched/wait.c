@@ -157,8 +157,9 @@ green__wait_forbid(const struct green_job *self, const char *what)
     }
 }
 
-int
-green__wait_park(struct green_job *self, green_deadline deadline, const char *what)
+/** Park; after -ETIMEDOUT no scope is marked yet, since a wake may be on its way. */
+static int
+park(struct green_job *self, green_deadline deadline, const char *what)
 {
     green_deadline limit = green__wait_limit(self, deadline);
     self->waits_for = what;
@@ -166,7 +167,6 @@ green__wait_park(struct green_job *self, green_deadline deadline, const char *wh
     while (!self->woken) {
         err = green__wait_cancelled(self) ? -ECANCELED : 0;
         if (err == 0 && (self->expired || limit == GREEN_NOW)) {
-            green__wait_timed_out(self, deadline);
             err = -ETIMEDOUT;
         }
         if (err != 0) {
@@ -182,6 +182,16 @@ green__wait_park(struct green_job *self, green_deadline deadline, const char *wh
     }
     self->waits_for = NULL;
     return self->woken ? 0 : err;
+}
+
+int
+green__wait_park(struct green_job *self, green_deadline deadline, const char *what)
+{
+    int err = park(self, deadline, what);
+    if (err == -ETIMEDOUT) {
+        green__wait_timed_out(self, deadline);
+    }
+    return err;
 }
 
 void
@@ -227,13 +237,16 @@ green__wait_in(struct green__lock *lock, struct green__list *waiters, struct gre
     green__wait_begin(self);
     green__list_append(waiters, &self->waiter.link);
     green__unlock(lock);
-    int err = green__wait_park(self, deadline, what);
+    int err = park(self, deadline, what);
     if (err == 0) {
         return 0;
     }
     green__lock(lock);
     if (!green__list_empty(&self->waiter.link)) {
         green__list_remove(&self->waiter.link);
+        if (err == -ETIMEDOUT) {
+            green__wait_timed_out(self, deadline);
+        }
         return err;
     }
     green__unlock(lock);
@@ -295,10 +308,13 @@ green__wait_park_several(struct green_job *self, green_deadline deadline, const 
                          struct green__waiter **ret_chosen)
 {
     _Atomic(struct green__waiter *) *chosen = &self->several->chosen;
-    int err = green__wait_park(self, deadline, what);
+    int err = park(self, deadline, what);
     if (err != 0) {
         struct green__waiter *none = NULL;
         if (atomic_compare_exchange_strong(chosen, &none, &self->waiter)) {
+            if (err == -ETIMEDOUT) {
+                green__wait_timed_out(self, deadline);
+            }
             return err;
         }
         green__wait_settle(self); /* somebody chose us at the same moment */

@@ -195,7 +195,7 @@ END_TEST
 
 START_TEST(several_join_at_once)
 {
-    struct green_job *job = spawn(GREEN_PROCESS, nap, POINTER(30));
+    struct green_job *job = spawn(GREEN_PROCESS, nap, POINTER(500));
     struct green_job *joiners[8];
     for (int i = 0; i < 8; i++) {
         joiners[i] = spawn(i % 2 ? GREEN_TASK : GREEN_THREAD, join_it, job);
@@ -203,9 +203,9 @@ START_TEST(several_join_at_once)
     green_yield();
     ck_assert_int_eq(green_job_join(job, NULL, GREEN_NOW), -ETIMEDOUT);
     for (int i = 0; i < 8; i++) {
-        ck_assert_int_eq(finish(joiners[i]), 30);
+        ck_assert_int_eq(finish(joiners[i]), 500);
     }
-    ck_assert_int_eq(finish(job), 30);
+    ck_assert_int_eq(finish(job), 500);
 }
 END_TEST
 

@@ -231,7 +231,7 @@ START_TEST(program_waits_for_any_child)
     sigaddset(&set, SIGCHLD);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     struct green_job *job =
-        spawn(GREEN_PROCESS, nap, POINTER(50)); /* one that ends at once is ours */
+        spawn(GREEN_PROCESS, nap, POINTER(500)); /* one that ends at once is ours */
     ck_assert_int_eq(wait(NULL), green_job_pid(job));
     ck_assert_int_eq(finish(green_job_get(job)), 0);
     ck_assert_int_eq(green_job_status(job, &status), -ECHILD);

@@ -49,8 +49,9 @@ struct green_spawn_options {
      */
     bool daemon;
     /**
-     * Bytes of stack, rounded up to pages; 0: 64 KiB for a task, the system's for a thread, 8 MiB for
-     * a process that a task spawns. One that a thread's own stack spawns goes on on a copy of that.
+     * Bytes of stack, rounded up to pages; 0: 64 KiB for a task, the system's for a thread, 8 MiB
+     * for a process that a task spawns. One that a thread's own stack spawns goes on on a copy of
+     * that.
      */
     size_t stack_size;
     /** A task that changes the floating-point rounding or exception modes has them kept apart. */
