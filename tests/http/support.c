@@ -81,7 +81,8 @@ served_receive(struct served *served, struct text *text, const char *until)
     green_timeout_start(&limit, LIMIT_MS);
     while (until == NULL || strstr(text->data, until) == NULL) {
         ssize_t got = green_recv(served->fd, &byte, 1, 0);
-        if (got == 0 || got == -ECONNRESET) {
+        served->reset = got == -ECONNRESET;
+        if (got == 0 || served->reset) {
             break;
         }
         ck_assert_int_eq(got, 1);

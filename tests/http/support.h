@@ -42,7 +42,8 @@ struct served {
     void *arg;
     const struct green_http_server_options *options;
     struct green_job *job;
-    bool gone; /**< The server closed while something was sent. */
+    bool gone;  /**< The server closed while something was sent. */
+    bool reset; /**< The stream ended by a reset. */
 };
 void served_start(struct served *served, enum green_kind kind, green_http_handler handler,
                   void *arg, const struct green_http_server_options *options);

@@ -68,6 +68,20 @@ START_TEST(stale_connections_are_replaced_once)
 }
 END_TEST
 
+/** One whose end is known is not tried at all, so that a POST need not be sent twice. */
+START_TEST(ended_connections_are_not_used)
+{
+    static const struct answer answers[] = {{OK(1) "a", true, false}, {OK(1) "b", false, false}};
+    struct text trace = {0};
+    start(answers, 2, NULL);
+    ask(&trace, "/1", plain);
+    green_sleep(5);
+    ask(&trace, "/2", (struct green_http_call){.body = "x", .body_length = 1});
+    ck_assert_str_eq(trace.data, "200 [a]\n200 [b]\n");
+    stop();
+}
+END_TEST
+
 /** What comes behind a response belongs to nobody. */
 START_TEST(answers_unasked_are_not_taken)
 {
@@ -145,12 +159,32 @@ START_TEST(sources_may_fail)
 }
 END_TEST
 
+/** The method could be sent again, but what the source gave is gone. */
+START_TEST(a_body_from_a_source_is_not_sent_again)
+{
+    static const struct answer answers[] = {
+        {OK(1) "a", false, false}, {NULL, true, false}, {OK(1) "b", false, false}};
+    static const char *const pieces[] = {"hello", NULL};
+    struct source source = {pieces, 0};
+    struct text trace = {0};
+    start(answers, 3, NULL);
+    ask(&trace, "/1", plain);
+    ask(&trace, "/2",
+        (struct green_http_call){.method = "PUT",
+                                 .source = give,
+                                 .source_arg = &source,
+                                 .source_length = GREEN_HTTP_UNKNOWN});
+    ck_assert_str_eq(trace.data, "200 [a]\nEPROTO: the stream ended where a response was due\n");
+    stop();
+}
+END_TEST
+
 START_TEST(consent_is_waited_for)
 {
     static const struct answer answers[] = {
         {"HTTP/1.1 100 Continue\r\n\r\n", false, false},
         {OK(1) "a", false, false},
-        {"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n", true, false},
+        {"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n", false, false},
         {"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n" OK(1) "c", false,
          false},
     };
@@ -339,6 +373,8 @@ main(void)
     TCase *tcase = new_case(suite, "requests");
     tcase_add_test(tcase, connections_are_kept);
     tcase_add_test(tcase, stale_connections_are_replaced_once);
+    tcase_add_test(tcase, ended_connections_are_not_used);
+    tcase_add_test(tcase, a_body_from_a_source_is_not_sent_again);
     tcase_add_test(tcase, answers_unasked_are_not_taken);
     tcase_add_test(tcase, bodies_are_sent);
     tcase_add_test(tcase, sources_may_fail);

@@ -138,7 +138,9 @@ cancel_and_look(enum green_kind kind, const char *sent, const char *until, const
 {
     struct served served;
     struct text text = {0};
-    served_start(&served, kind, slowly, NULL, NULL);
+    struct green_http_server_options options = GREEN_HTTP_SERVER_OPTIONS;
+    options.drain_quiet_ms = until == NULL ? LIMIT_MS : 1;
+    served_start(&served, kind, slowly, NULL, &options);
     served_send(&served, sent, strlen(sent));
     if (until != NULL) {
         served_receive(&served, &text, until);
@@ -147,7 +149,7 @@ cancel_and_look(enum green_kind kind, const char *sent, const char *until, const
     }
     green_job_cancel(served.job);
     if (until == NULL) {
-        /* It is on its way when the worker hears of it: it is answered yet. */
+        green_sleep(5); /* it comes when the worker has heard of the end: it is answered yet */
         served_send(&served, GET("/"), strlen(GET("/")));
     }
     served_receive(&served, &text, NULL);
@@ -174,6 +176,24 @@ START_TEST(idle_connections_end_when_cancelled)
     served_receive(&served, &text, NULL);
     ck_assert_str_eq(text.data, "");
     ck_assert_int_eq(served_end(&served), -ECANCELED);
+}
+END_TEST
+
+/** What the client still sends is read, so that no reset overtakes the reply. */
+START_TEST(replies_are_not_reset)
+{
+    static const char head[] = "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n";
+    static char body[50000];
+    struct served served;
+    struct text text = {0};
+    served_start(&served, GREEN_TASK, patient, NULL, NULL);
+    served_send(&served, head, sizeof head - 1);
+    served_send(&served, body, sizeof body);
+    green_shutdown(served.fd, SHUT_WR);
+    served_receive(&served, &text, NULL);
+    ck_assert(!served.reset);
+    ck_assert_int_eq(strncmp(text.data, "HTTP/1.1 413 ", 13), 0);
+    ck_assert_int_eq(served_end(&served), -EMSGSIZE);
 }
 END_TEST
 
@@ -247,6 +267,7 @@ main(void)
     tcase = new_case(suite, "end");
     tcase_add_loop_test(tcase, cancelled_connections_are_drained, GREEN_TASK, KINDS);
     tcase_add_loop_test(tcase, idle_connections_end_when_cancelled, GREEN_TASK, KINDS);
+    tcase_add_test(tcase, replies_are_not_reset);
     tcase_add_test(tcase, cancellation_reaches_handlers_that_want_it);
     tcase_add_test(tcase, scopes_around_drain_too);
     return run_suite(suite);
