@@ -1,7 +1,8 @@
 /*
- * Channels under a crowd: 4 threads with 100 tasks each pass numbered items from producers through
- * relays to consumers, by plain calls and by selects over sends and receives, with deadlines that
- * pass and tasks that are cancelled. Every item that was sent arrives once.
+ * Channels under a crowd: 4 threads with 100 tasks each, and three without tasks, pass numbered
+ * items from producers through relays to consumers, by plain calls and by selects over sends and
+ * receives, with deadlines that pass and tasks that are cancelled. Every item that was sent arrives
+ * once.
  *
  * What a relay holds when it is cancelled it delivers itself, so that nothing may be missing.
  */
@@ -20,6 +21,7 @@ enum {
     CHANNELS = 4,
     HELD_MAX = 2,
     CANCEL_ONE_IN = 8,
+    PLAIN = 3, /* threads without tasks: one of each sort */
 };
 
 static struct green_channel *in[CHANNELS];
@@ -234,20 +236,22 @@ START_TEST(nothing_is_lost_or_doubled)
 {
     /* Four operations an item: in and out of two channels; those cancelled leave some out. */
     items_each = stress(1000000, 20000) / 4 / (THREADS * PRODUCERS) * 5 / 4;
-    int items = items_each * THREADS * PRODUCERS;
+    int items = items_each * (THREADS * PRODUCERS + 1);
     arrived = calloc((size_t)items, sizeof *arrived);
     sent = calloc((size_t)items, sizeof *sent);
-    producers_left = THREADS * PRODUCERS;
-    relays_left = THREADS * RELAYS;
+    producers_left = THREADS * PRODUCERS + 1;
+    relays_left = THREADS * RELAYS + 1;
     for (int i = 0; i < CHANNELS; i++) { /* the first two are rendezvous */
         ck_assert_int_eq(green_channel_create(sizeof(int), (size_t)i / 2 * 3, &in[i]), 0);
         ck_assert_int_eq(green_channel_create(sizeof(int), (size_t)i / 2 * 3, &out[i]), 0);
     }
-    struct green_job *threads[THREADS];
-    for (int i = 0; i < THREADS; i++) {
-        threads[i] = spawn(GREEN_THREAD, run_crowd, POINTER(i));
+    static const green_entry plain[PLAIN] = {produce, pass_on, consume};
+    struct green_job *threads[THREADS + PLAIN];
+    for (int i = 0; i < THREADS + PLAIN; i++) {
+        green_entry entry = i < THREADS ? run_crowd : plain[i - THREADS];
+        threads[i] = spawn(GREEN_THREAD, entry, POINTER(i));
     }
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS + PLAIN; i++) {
         intptr_t value = 1;
         ck_assert_int_eq(green_job_join(threads[i], &value, GREEN_FOREVER), 0);
         ck_assert_int_eq(value, 0);
