@@ -103,20 +103,20 @@ enum green_case_kind {
 /** One of the things that green_select() may do; start from GREEN_SEND() or GREEN_RECEIVE(). */
 struct green_case {
     enum green_case_kind kind;
+    int err;                       /**< Of the case that was chosen: 0, or -EPIPE. */
     struct green_channel *channel; /**< NULL: the case is never ready. */
     const void *item;              /**< What to send, as in green_channel_send(). */
     void *ret_item;                /**< Where to receive it, as in green_channel_receive(). */
-    int err;                       /**< Of the case that was chosen: 0, or -EPIPE. */
     size_t order;                  /**< The library's. */
 };
 
 #define GREEN_SEND(channel, item)                      \
     {                                                  \
-        GREEN_CASE_SEND, (channel), (item), NULL, 0, 0 \
+        GREEN_CASE_SEND, 0, (channel), (item), NULL, 0 \
     }
 #define GREEN_RECEIVE(channel, ret_item)                      \
     {                                                         \
-        GREEN_CASE_RECEIVE, (channel), NULL, (ret_item), 0, 0 \
+        GREEN_CASE_RECEIVE, 0, (channel), NULL, (ret_item), 0 \
     }
 
 /**
