@@ -16,7 +16,7 @@ GREEN_WRAP="valgrind --quiet --error-exitcode=99 --num-callers=30 \
 # but two is out of its reach, and the test that goes through them all; and it keeps
 # descriptors for itself, so that echod never runs out of them as the test of that wants.
 case " $* " in
-*" green2 "* | *" prefork "* | *" faults "* | *seed_clients.py*)
+*" green2 "* | *" prefork "* | *" faults "* | *" processes "* | *seed_clients.py*)
     echo "skipped: not to be seen under valgrind"
     exit 77
     ;;
