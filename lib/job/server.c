@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/errors.h"
 #include "base/list.h"
 #include "green/net.h"
@@ -317,16 +318,24 @@ green_server_listen(struct green_server *server, int fd)
 
 /* ---- the stop ---- */
 
-/** Take what is queued, whatever the limit. */
+/** Accept what has come already; -ETIMEDOUT when nothing has. */
+static int
+accept_queued(int listener)
+{
+    struct green_timeout now;
+    green_timeout_start(&now, 0);
+    int fd = green_accept(listener, NULL);
+    green_timeout_stop(&now);
+    return fd;
+}
+
+/** Take what is queued, whatever the limit, for as long as the scope around it allows. */
 static void
-take_queued(struct green_server *server, int listener)
+take_until_empty(struct green_server *server, int listener, green_deadline until)
 {
     unsigned pause_ms = 0;
-    for (;;) {
-        struct green_timeout now;
-        green_timeout_start(&now, 0);
-        int fd = green_accept(listener, NULL);
-        green_timeout_stop(&now);
+    while (green__clock_now() < until) {
+        int fd = accept_queued(listener);
         bool lacking = fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM;
         if (fd >= 0) {
             pause_ms = 0;
@@ -340,6 +349,21 @@ take_queued(struct green_server *server, int listener)
     }
 }
 
+/** A queue that fills as fast as it is emptied is left in the end. */
+#define QUEUE_MS 1000
+
+static void
+take_queued(struct green_server *server, int listener, green_deadline deadline)
+{
+    green_deadline until = green_after(QUEUE_MS);
+    until = until < deadline ? until : deadline;
+    int left_ms = green__clock_ms_until(until, green__clock_now());
+    struct green_timeout timeout;
+    green_timeout_start(&timeout, (uint64_t)left_ms);
+    take_until_empty(server, listener, until);
+    green_timeout_stop(&timeout);
+}
+
 static int
 close_listener(struct green_server *server, struct listener *listener, green_deadline deadline)
 {
@@ -348,7 +372,7 @@ close_listener(struct green_server *server, struct listener *listener, green_dea
     if (err != 0) {
         return err;
     }
-    take_queued(server, listener->fd);
+    take_queued(server, listener->fd, deadline);
     if (server->for_all) {
         green_shutdown(listener->fd, SHUT_RDWR);
     }
