@@ -14,6 +14,7 @@
 #include "green/job.h"
 #include "green/local.h"
 #include "green/net.h"
+#include "green/pipe.h"
 #include "green/queue.h"
 #include "green/server.h"
 #include "green/sync.h"
