@@ -13,6 +13,7 @@
 #include "green/ipc.h"
 #include "green/job.h"
 #include "green/local.h"
+#include "green/manager.h"
 #include "green/net.h"
 #include "green/pipe.h"
 #include "green/queue.h"
