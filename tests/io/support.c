@@ -296,7 +296,7 @@ storm_start(struct storm *storm)
     event.sigev_notify = SIGEV_THREAD_ID;
     event.sigev_signo = SIGALRM;
     event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
-    long period_ns = scaled(100000, 2000000);
+    long period_ns = scaled(100000, 20000000);
     struct itimerspec spec = {{0, period_ns}, {0, period_ns}};
     if (timer_create(CLOCK_MONOTONIC, &event, &storm->timer) != 0 ||
         timer_settime(storm->timer, 0, &spec, NULL) != 0) {
