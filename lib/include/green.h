@@ -15,6 +15,7 @@
 #include "green/local.h"
 #include "green/manager.h"
 #include "green/net.h"
+#include "green/os.h"
 #include "green/pipe.h"
 #include "green/queue.h"
 #include "green/server.h"
