@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base.h"
 #include "job.h"
@@ -42,6 +43,47 @@ GREEN_API GREEN_SUSPENDS int green_blocking(green_entry fn, void *arg, intptr_t 
  */
 GREEN_API GREEN_SUSPENDS int green_blocking_owned(green_entry fn, void *arg,
                                                   void (*drop)(void *arg), intptr_t *ret_result);
+
+/* ---- signals ---- */
+
+/** A signal that came. */
+struct green_signal {
+    int number;
+    int code;   /**< As si_code: SI_USER, SI_QUEUE, CLD_EXITED, ... */
+    pid_t pid;  /**< Who sent it, or of SIGCHLD the child. */
+    uid_t uid;  /**< The sender's. */
+    int value;  /**< What sigqueue() sent with it. */
+    int status; /**< Of SIGCHLD the exit status or signal. */
+};
+
+/**
+ * A descriptor to wait for signals: signalfd(). Never suspends.
+ *
+ * The signals are blocked in the calling thread and stay so; threads started later inherit that. A
+ * signal that is sent to the process is seen as long as no thread has it unblocked: the main thread
+ * calls this before it starts others.
+ *
+ * @param signals  Their numbers; read during the call only.
+ * @param count    How many.
+ * @return A descriptor, close-on-exec, to be closed with green_close(); or
+ *         -EINVAL  one is no signal, cannot be blocked, or is the library's own,
+ *         -EMFILE, -ENFILE, -ENOMEM; no signal is blocked then.
+ */
+GREEN_API int green_signal_open(const int *signals, size_t count);
+
+/**
+ * Wait until one of the signals comes, and take it.
+ *
+ * Suspends until then. A signal that came before the call is taken at once; several of one number
+ * are one, unless they are real-time signals. A call that fails takes none.
+ *
+ * @param fd          From green_signal_open().
+ * @param ret_signal  Set on success; may be NULL.
+ * @param deadline    Absolute: see green_after().
+ * @return The signal's number, or the errors of green_wait_fd().
+ */
+GREEN_API GREEN_SUSPENDS int green_signal_wait(int fd, struct green_signal *ret_signal,
+                                               green_deadline deadline);
 
 #ifdef __cplusplus
 }
