@@ -2,6 +2,8 @@
 #include <green.h>
 #include <stdio.h>
 
+static struct green_event begun = GREEN_EVENT_INIT;
+
 static void
 say_goodbye(void *arg)
 {
@@ -12,6 +14,7 @@ say_goodbye(void *arg)
 static intptr_t
 work(void *arg)
 {
+    green_event_set(&begun);
     int err = green_sleep(3600 * 1000);
     printf("%s: the work: %s\n", (const char *)arg, green_strerror(err));
     err = green_sleep(10);
@@ -29,7 +32,8 @@ main(void)
         if (green_spawn_as((enum green_kind)kind, work, names[kind], NULL, &job) != 0) {
             return 1;
         }
-        green_yield();
+        green_event_wait(&begun, GREEN_FOREVER); /* who is cancelled before never runs */
+        green_event_clear(&begun);
         green_job_cancel(job);
         green_job_join(job, NULL, GREEN_FOREVER);
         green_job_put(job);
