@@ -172,6 +172,7 @@ const struct green__engine green__engine_epoll = {
     .send = green__readiness_send,
     .send_view = green__readiness_send_view,
     .accept = green__readiness_accept,
+    .call = green__readiness_call,
     .wait_fd = green__readiness_wait_fd,
     .close = epoll_forget,
     .watch = epoll_watch,

@@ -162,6 +162,7 @@ const struct green__engine green__engine_poll = {
     .send = green__readiness_send,
     .send_view = green__readiness_send_view,
     .accept = green__readiness_accept,
+    .call = green__readiness_call,
     .wait_fd = green__readiness_wait_fd,
     .close = poll_forget,
     .watch = poll_watch,

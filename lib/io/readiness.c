@@ -214,6 +214,31 @@ green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, soc
     }
 }
 
+ssize_t
+green__readiness_call(struct green__io *io, const struct green__call *call)
+{
+    unsigned event = call->event == POLLIN ? GREEN__READABLE : GREEN__WRITABLE;
+    for (;;) {
+        ssize_t result = call->attempt(call, true);
+        if (result >= 0) {
+            green__sched_pace(green__running);
+            return result;
+        }
+        if (errno == EINTR) {
+            continue;
+        }
+        if (errno != EAGAIN || (call->flags & MSG_DONTWAIT)) {
+            return -errno;
+        }
+        struct green__slot *slot = green__slot_get(io, call->fd);
+        int err = slot == NULL ? -ENOMEM : await(io, call->fd, slot, event);
+        if (err != 0) {
+            return err;
+        }
+        slot->ready |= (uint8_t)(event & GREEN__READABLE); /* recv() is to look for itself */
+    }
+}
+
 /* ---- any descriptors ---- */
 
 /** Mark the entries whose descriptors were closed meanwhile: how many they are. */

@@ -241,6 +241,66 @@ GREEN_API int green_shutdown(int fd, int how);
  */
 GREEN_API int green_close(int fd);
 
+/* ---- datagrams, messages ---- */
+
+/**
+ * A new socket: socket() with SOCK_CLOEXEC. Never suspends.
+ *
+ * @param family  AF_INET, AF_INET6, AF_UNIX, ...
+ * @param type    SOCK_DGRAM, SOCK_STREAM, ...
+ * @param protocol  0, or one of the family's.
+ * @return The descriptor, to be closed with green_close(), or a negative errno.
+ */
+GREEN_API int green_socket(int family, int type, int protocol);
+
+/** Bind a socket: bind(). Never suspends. Returns 0 or a negative errno. */
+GREEN_API int green_bind(int fd, const struct green_address *address);
+
+/**
+ * Receive and learn from whom: recvfrom().
+ *
+ * Suspends until there is something.
+ *
+ * @param flags     As for recvfrom(); MSG_DONTWAIT polls and gives -EAGAIN, MSG_TRUNC gives the
+ *                  length of the whole datagram.
+ * @param ret_peer  Set on success; its length is 0 where the kernel does not tell. May be NULL.
+ * @return The number of bytes, 0 for an empty datagram, or a negative errno as for green_recv().
+ */
+GREEN_API GREEN_SUSPENDS ssize_t green_recvfrom(int fd, void *buf, size_t len, int flags,
+                                                struct green_address *ret_peer);
+
+/**
+ * Send to an address: sendto(). Never raises SIGPIPE.
+ *
+ * Suspends until it is taken.
+ *
+ * @param peer  NULL for a socket that is connected.
+ * @return How many bytes were taken, or a negative errno as for green_send().
+ */
+GREEN_API GREEN_SUSPENDS ssize_t green_sendto(int fd, const void *buf, size_t len, int flags,
+                                              const struct green_address *peer);
+
+/**
+ * Receive into several buffers, with address and control data: recvmsg().
+ *
+ * Suspends until there is something. With MSG_WAITALL a task may get less than a thread does.
+ * Descriptors that come over a UNIX socket are the caller's, closed by green_close(), and
+ * close-on-exec with MSG_CMSG_CLOEXEC.
+ *
+ * @param message  As for recvmsg(); untouched by a call that fails.
+ * @return As green_recv().
+ */
+GREEN_API GREEN_SUSPENDS ssize_t green_recvmsg(int fd, struct msghdr *message, int flags);
+
+/**
+ * Send several buffers, with address and control data: sendmsg(). Never raises SIGPIPE.
+ *
+ * Suspends until at least one byte is taken. Descriptors go with the first byte.
+ *
+ * @return As green_send().
+ */
+GREEN_API GREEN_SUSPENDS ssize_t green_sendmsg(int fd, const struct msghdr *message, int flags);
+
 /* ---- views: received bytes where they are ---- */
 
 /** Received bytes in a buffer of the library's. */
