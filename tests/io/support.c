@@ -237,7 +237,9 @@ count_fds(void)
     while (directory != NULL && readdir(directory) != NULL) {
         count++;
     }
-    closedir(directory);
+    if (directory != NULL) {
+        closedir(directory);
+    }
     return count;
 }
 

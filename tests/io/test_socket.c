@@ -95,7 +95,7 @@ END_TEST
 
 struct tracer {
     char trace[128];
-    int fds[2];
+    int fds[2] = {-1, -1};
 };
 
 static void
@@ -187,7 +187,7 @@ static const struct sequel {
 
 struct short_read {
     const struct sequel *sequel;
-    int fds[2];
+    int fds[2] = {-1, -1};
     bool parked; /**< Whether the sequel comes while the reader waits, or just before. */
     bool view;
 };
@@ -280,7 +280,7 @@ static intptr_t
 take_datagrams(void *arg)
 {
     (void)arg;
-    int fds[2];
+    int fds[2] = {-1, -1};
     char buffer[64];
     WANT(pair_make(PAIR_DATAGRAM, fds), ==, 0);
     for (int round = 0; round < 3; round++) {
@@ -324,7 +324,7 @@ static intptr_t
 use_flags(void *arg)
 {
     (void)arg;
-    int fds[2];
+    int fds[2] = {-1, -1};
     char buffer[64];
     WANT_ALL(accepted_pair(fds));
     WANT(green_recv(fds[0], buffer, sizeof buffer, MSG_DONTWAIT), ==, -EAGAIN);
@@ -347,7 +347,7 @@ static intptr_t
 wait_for_all(void *arg)
 {
     (void)arg;
-    int fds[2];
+    int fds[2] = {-1, -1};
     char buffer[64];
     WANT_ALL(accepted_pair(fds));
     for (int round = 0; round < 2; round++) {
@@ -375,7 +375,7 @@ static intptr_t
 nonblocking_of_the_user(void *arg)
 {
     (void)arg;
-    int fds[2];
+    int fds[2] = {-1, -1};
     char buffer[8];
     WANT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), ==, 0);
     struct later later;

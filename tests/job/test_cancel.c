@@ -271,7 +271,7 @@ static void
 on_alarm(int signo)
 {
     (void)signo;
-    green_job_cancel(main_job);
+    green_job_cancel(main_job); /* NOLINT(bugprone-signal-handler): it promises to be safe here */
 }
 
 START_TEST(main_thread_from_a_signal_handler)

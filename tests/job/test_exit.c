@@ -325,7 +325,7 @@ END_TEST
 __attribute__((noinline)) static intptr_t
 recurse(void *depth)
 {
-    volatile char frame[512];
+    volatile char frame[512] = {0};
     frame[NUMBER(depth) % 512] = 1;
     return NUMBER(depth) < 1000000 ? recurse(POINTER(NUMBER(depth) + 1)) + frame[0] : 0;
 }
