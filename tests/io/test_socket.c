@@ -95,7 +95,7 @@ END_TEST
 
 struct tracer {
     char trace[128];
-    int fds[2] = {-1, -1};
+    int fds[2];
 };
 
 static void
@@ -187,7 +187,7 @@ static const struct sequel {
 
 struct short_read {
     const struct sequel *sequel;
-    int fds[2] = {-1, -1};
+    int fds[2];
     bool parked; /**< Whether the sequel comes while the reader waits, or just before. */
     bool view;
 };

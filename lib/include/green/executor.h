@@ -93,8 +93,8 @@ GREEN_API GREEN_SUSPENDS int green_executor_create(enum green_kind kind, unsigne
  *         -ENOMEM  no memory for it,
  *         -EPIPE   the executor is shut down, or its thread has ended,
  *         -ECHILD  another process made the executor,
- *         or an error of green_spawn_as() when there is not one thread; with tasks and processes the
- *         future has it.
+ *         or an error of green_spawn_as() when there is not one thread; with tasks and processes
+ * the future has it.
  */
 GREEN_API int green_executor_submit(struct green_executor *executor, green_entry entry, void *arg,
                                     size_t size, struct green_future **ret_future);
