@@ -19,6 +19,7 @@
 #include "green/pipe.h"
 #include "green/queue.h"
 #include "green/server.h"
+#include "green/subprocess.h"
 #include "green/sync.h"
 #include "green/timeout.h"
 
