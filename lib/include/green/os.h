@@ -85,6 +85,47 @@ GREEN_API int green_signal_open(const int *signals, size_t count);
 GREEN_API GREEN_SUSPENDS int green_signal_wait(int fd, struct green_signal *ret_signal,
                                                green_deadline deadline);
 
+/* ---- files ---- */
+
+/**
+ * Read from a place of a file: pread().
+ *
+ * Suspends a task while a thread of the pool reads; see green_blocking(). A call that gives up
+ * leaves buf alone. The descriptor is copied for as long as the pool uses it, and the close of the
+ * copy drops the process' record locks on the file (F_SETLK; those of F_OFD_SETLK stay).
+ *
+ * @param len     At most 1 MiB is read at once.
+ * @param offset  In bytes.
+ * @return The number of bytes, 0 at the end; or -ETIMEDOUT, -ECANCELED, -ENOMEM, -EMFILE, or
+ *         another negative errno of pread().
+ */
+GREEN_API GREEN_SUSPENDS ssize_t green_pread(int fd, void *buf, size_t len, off_t offset);
+
+/**
+ * Write at a place of a file: pwrite().
+ *
+ * Suspends as green_pread() does. A call that gives up may write all the same, now or later.
+ *
+ * @return How many bytes were written, at most 1 MiB at once, or a negative errno as for
+ *         green_pread().
+ */
+GREEN_API GREEN_SUSPENDS ssize_t green_pwrite(int fd, const void *buf, size_t len, off_t offset);
+
+/**
+ * Read a whole file.
+ *
+ * Suspends as green_pread() does.
+ *
+ * @param path     Read during the call only.
+ * @param ret_buf  Set on success to the bytes, and a 0 after them; for green_file_free().
+ * @param ret_len  Set on success; the 0 is not counted.
+ * @return 0, -ETIMEDOUT, -ECANCELED, -ENOMEM, or a negative errno of open() or read().
+ */
+GREEN_API GREEN_SUSPENDS int green_file_read_all(const char *path, void **ret_buf, size_t *ret_len);
+
+/** Free what green_file_read_all() returned. NULL is taken. */
+GREEN_API void green_file_free(void *buf);
+
 #ifdef __cplusplus
 }
 #endif
