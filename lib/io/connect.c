@@ -13,8 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "green/net.h"
+#include "io/connect.h"
 #include "io/engine.h"
 #include "io/held.h"
 #include "sched/wait.h"
@@ -89,10 +91,11 @@ green_connect(int fd, const struct sockaddr *address, socklen_t length)
     return err;
 }
 
+/** A new stream of ours, that no slot knows yet. */
 static int
-connect_new(const struct sockaddr *address, socklen_t length)
+make_stream(int family)
 {
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -errno;
     }
@@ -102,8 +105,18 @@ connect_new(const struct sockaddr *address, socklen_t length)
         green__slot_renew(io, fd, true);
     }
     int one = 1;
-    if (address->sa_family != AF_UNIX) {
+    if (family != AF_UNIX) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    }
+    return fd;
+}
+
+static int
+connect_new(const struct sockaddr *address, socklen_t length)
+{
+    int fd = make_stream(address->sa_family);
+    if (fd < 0) {
+        return fd;
     }
     int err = green_connect(fd, address, length);
     if (err != 0) {
@@ -119,6 +132,145 @@ green_connect_address(const struct green_address *address)
     return connect_new((const struct sockaddr *)&address->storage, address->length);
 }
 
+/* ---- the first address that answers ---- */
+
+/** Attempts under way at several addresses. */
+struct race {
+    const struct addrinfo **order; /**< Whom to try, one family after the other in turn. */
+    size_t count;
+    size_t next;
+    struct pollfd *pending;
+    size_t pending_count;
+    green_deadline next_start; /**< When the next may start, unless nobody is under way. */
+    int err;                   /**< Of the last that failed. */
+};
+
+/** RFC 8305, section 4: the families alternate, the one that the resolver put first leading. */
+static void
+interleave(struct race *race, const struct addrinfo *list)
+{
+    const struct addrinfo *leading = list;
+    const struct addrinfo *others = list;
+    int family = list->ai_family;
+    bool turn = true;
+    while (leading != NULL || others != NULL) {
+        while (leading != NULL && leading->ai_family != family) {
+            leading = leading->ai_next;
+        }
+        while (others != NULL && others->ai_family == family) {
+            others = others->ai_next;
+        }
+        const struct addrinfo **from =
+            (turn && leading != NULL) || others == NULL ? &leading : &others;
+        if (*from != NULL) {
+            race->order[race->count++] = *from;
+            *from = (*from)->ai_next;
+        }
+        turn = !turn;
+    }
+}
+
+/** Start the next attempt: its descriptor if it has succeeded at once, else -1. */
+static int
+start_next(struct race *race)
+{
+    const struct addrinfo *entry = race->order[race->next++];
+    int fd = make_stream(entry->ai_family);
+    int err = fd < 0 ? fd : start(fd, entry->ai_addr, entry->ai_addrlen);
+    if (err == 0) {
+        return fd;
+    }
+    if (err == -EINPROGRESS || err == -EINTR) {
+        race->pending[race->pending_count++] = (struct pollfd){.fd = fd, .events = POLLOUT};
+        race->next_start = green_after(GREEN__ATTEMPT_DELAY_MS);
+        return -1;
+    }
+    if (fd >= 0) {
+        green_close(fd);
+    }
+    race->err = err;
+    return -1;
+}
+
+/** Look at those that are ready: a descriptor that has connected, or -1. */
+static int
+take_ready(struct race *race)
+{
+    size_t kept = 0;
+    int winner = -1;
+    for (size_t i = 0; i < race->pending_count; i++) {
+        struct pollfd entry = race->pending[i];
+        int err = entry.revents == 0 || winner >= 0 ? -EINPROGRESS : outcome(entry.fd);
+        if (err == 0) {
+            winner = entry.fd;
+        } else if (err == -EINPROGRESS) {
+            race->pending[kept++] = entry;
+        } else {
+            green_close(entry.fd);
+            race->err = err;
+            race->next_start = GREEN_NOW; /* RFC 8305, section 5: nobody waits for a failure */
+        }
+    }
+    race->pending_count = kept;
+    return winner;
+}
+
+/** Run until one has connected: its descriptor, or a negative errno. */
+static int
+run(struct race *race)
+{
+    for (;;) {
+        bool more = race->next < race->count;
+        int fd = -1;
+        if (more && (race->pending_count == 0 || green__clock_now() >= race->next_start)) {
+            fd = start_next(race);
+        } else if (race->pending_count == 0) {
+            return race->err;
+        } else {
+            int ready = green_poll(race->pending, race->pending_count,
+                                   more ? race->next_start : GREEN_FOREVER);
+            bool due = more && ready == -ETIMEDOUT && green__clock_now() >= race->next_start;
+            if (ready < 0 && !due) {
+                return ready; /* if it is a time-out, a scope's */
+            }
+            fd = ready < 0 ? -1 : take_ready(race);
+        }
+        if (fd >= 0) {
+            return fd;
+        }
+    }
+}
+
+int
+green__connect_first(const struct addrinfo *list)
+{
+    int err = green__wait_check(green__self());
+    if (err != 0) {
+        return err;
+    }
+    struct race race = {.err = -ENOENT};
+    size_t count = 0;
+    for (const struct addrinfo *entry = list; entry != NULL; entry = entry->ai_next) {
+        count++;
+    }
+    if (count == 0) {
+        return -ENOENT;
+    }
+    race.order = green__alloc(count * sizeof *race.order);
+    race.pending = green__alloc(count * sizeof *race.pending);
+    int fd = -ENOMEM;
+    if (race.order != NULL && race.pending != NULL) {
+        interleave(&race, list);
+        fd = run(&race);
+        for (size_t i = 0; i < race.pending_count; i++) {
+            green_close(race.pending[i].fd);
+        }
+    }
+    green__free(race.order);
+    green__free(race.pending);
+    return fd;
+}
+
 int
 green_connect_host(const char *host, const char *service)
 {
@@ -127,18 +279,9 @@ green_connect_host(const char *host, const char *service)
     hints.ai_socktype = SOCK_STREAM;
     struct addrinfo *list;
     int fd = green_resolve(host, service, &hints, &list);
-    if (fd != 0) {
-        return fd;
+    if (fd == 0) {
+        fd = green__connect_first(list);
+        freeaddrinfo(list);
     }
-    fd = -ENOENT;
-    for (const struct addrinfo *entry = list; entry != NULL; entry = entry->ai_next) {
-        fd = connect_new(entry->ai_addr, entry->ai_addrlen);
-        bool late = fd == -ETIMEDOUT &&
-                    green__clock_now() >= green__wait_limit(green__self(), GREEN_FOREVER);
-        if (fd >= 0 || fd == -ECANCELED || late) {
-            break; /* the system's own time-out is about that one address */
-        }
-    }
-    freeaddrinfo(list);
     return fd;
 }

@@ -174,9 +174,10 @@ GREEN_API GREEN_SUSPENDS int green_connect(int fd, const struct sockaddr *addres
 /**
  * A new connected TCP socket to the first address of a name that answers, with TCP_NODELAY.
  *
- * Suspends.
+ * Suspends. The families of addresses take turns; an address that has not answered within 250 ms
+ * has the next tried beside it, one that fails at once ("happy eyeballs", RFC 8305).
  *
- * @return The descriptor, or an error of green_resolve() or of the last green_connect().
+ * @return The descriptor, or an error of green_resolve() or of the last attempt that failed.
  */
 GREEN_API GREEN_SUSPENDS int green_connect_host(const char *host, const char *service);
 
