@@ -102,7 +102,21 @@ START_TEST(failures)
 }
 END_TEST
 
-/** Time is over before the pool has a word in it: nothing is touched, and nothing leaks. */
+/** Keeps the pool's only thread until a byte comes. */
+static intptr_t
+hold_pool(void *arg)
+{
+    char byte;
+    return read(*(int *)arg, &byte, 1);
+}
+
+static intptr_t
+occupy_pool(void *arg)
+{
+    return green_blocking(hold_pool, arg, NULL);
+}
+
+/** Time is over while the pool is busy: nothing is touched, and nothing leaks. */
 static intptr_t
 time_out(void *arg)
 {
@@ -124,9 +138,18 @@ time_out(void *arg)
 
 START_TEST(given_up)
 {
+    int fds[2];
+    struct green_job *holder;
+    setenv("UV_THREADPOOL_SIZE", "1", 1);
+    ck_assert_int_eq(pipe(fds), 0);
+    ck_assert_int_eq(green_spawn(occupy_pool, &fds[0], &holder), 0);
+    green_yield();
     ASSERT_AS(CALL_TASK, time_out, NULL);
     ASSERT_AS(CALL_MAIN, time_out, NULL);
     int before = count_fds();
+    ck_assert_int_eq(write(fds[1], "x", 1), 1);
+    ck_assert_int_eq(green_job_join(holder, NULL, green_after(LIMIT_MS)), 0);
+    green_job_put(holder);
     ASSERT_AS(CALL_TASK, round_trip, NULL); /* the loop has run: all was dropped */
     ck_assert_int_le(count_fds(), before);
 }
