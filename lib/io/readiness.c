@@ -309,7 +309,9 @@ green__readiness_wait_fd(struct green__io *io, struct pollfd *fds, size_t count,
     for (;;) {
         int ready = poll(fds, (nfds_t)count, 0);
         if (ready > 0 || (ready < 0 && errno != EINTR)) {
-            return ready > 0 ? ready : -errno;
+            int result = ready > 0 ? ready : -errno;
+            green__sched_pace(self); /* who polls in a loop may wait for what others here do */
+            return result;
         }
         green__wait_begin(self);
         int err = 0;
