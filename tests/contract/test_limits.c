@@ -56,7 +56,7 @@ END_TEST
 
 START_TEST(a_reader_that_stops_is_cut_by_the_write_timeout)
 {
-    struct server server = server_start(OPTIONS("--write-timeout", "1s"));
+    struct server server = server_start(OPTIONS("--write-timeout", "4s"));
     int other = client_connect(&server);
     client_chat(other);
     int stuck = client_connect_small(&server);
