@@ -180,7 +180,8 @@ const char *__tsan_default_suppressions(void);
 const char *
 __tsan_default_suppressions(void)
 {
-    return "race:epoll_create1\nrace:eventfd\nrace:pipe2\n";
+    return "race:epoll_create1\nrace:eventfd\nrace:pipe2\nrace:green_close\nrace:open_pidfd\nrace:"
+           "open_descriptors\n";
 }
 #endif
 

@@ -562,18 +562,25 @@ START_TEST(tasks_of_a_thread_that_ends)
 }
 END_TEST
 
-static size_t allocations_left = SIZE_MAX;
+static atomic_size_t allocations_left = SIZE_MAX;
+
+static bool
+may_allocate(void)
+{
+    size_t left = atomic_load(&allocations_left);
+    return left == SIZE_MAX || (left > 0 && atomic_fetch_sub(&allocations_left, 1) > 0);
+}
 
 static void *
 allocate(size_t size)
 {
-    return allocations_left == 0 ? NULL : (allocations_left--, malloc(size));
+    return may_allocate() ? malloc(size) : NULL;
 }
 
 static void *
 reallocate(void *block, size_t size)
 {
-    return allocations_left == 0 ? NULL : (allocations_left--, realloc(block, size));
+    return may_allocate() ? realloc(block, size) : NULL;
 }
 
 START_TEST(no_memory)

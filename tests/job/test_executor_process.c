@@ -12,6 +12,28 @@
 #include "green/net.h"
 #include "green/timeout.h"
 
+#ifdef __SANITIZE_ADDRESS__
+/* A process that ends by exit() in the middle of its work leaves memory behind: no leak. */
+static bool ends_in_the_middle;
+
+int __lsan_is_turned_off(void);
+
+int
+__lsan_is_turned_off(void)
+{
+    return ends_in_the_middle;
+}
+
+static void
+end_in_the_middle(int status)
+{
+    ends_in_the_middle = true;
+    exit(status);
+}
+#else
+#define end_in_the_middle(status) exit(status)
+#endif
+
 static struct green_executor *
 make(unsigned limit, bool early)
 {
@@ -82,7 +104,8 @@ die(void *how)
         raise(SIGSEGV);
         break;
     case BY_EXIT:
-        exit(3);
+        end_in_the_middle(3);
+        break;
     default:
         _exit(0); /* even so it did not do its work */
     }
@@ -551,7 +574,7 @@ START_TEST(abandoned_at_exit)
             green_executor_create((enum green_kind)i, 1, NULL, &executor);
             green_executor_submit(executor, own_pid, NULL, 0, NULL);
             green_sleep(2);
-            exit(5);
+            end_in_the_middle(5);
         }
         int status;
         ck_assert_int_eq(waitpid(child, &status, 0), child);

@@ -22,6 +22,7 @@ static struct {
     atomic_int most;
     atomic_int ended;
     atomic_int begun;
+    atomic_bool go;
 } * shared;
 
 static void
@@ -88,6 +89,15 @@ die(void *arg)
     return 0;
 }
 
+static intptr_t
+work_once_told(void *arg)
+{
+    while (!atomic_load(&shared->go)) {
+        green_sleep(1);
+    }
+    return work(arg);
+}
+
 /* ---- groups ---- */
 
 START_TEST(empty_group)
@@ -106,12 +116,13 @@ START_TEST(fini_waits_for_all_kinds)
     struct green_group group;
     green_group_init(&group, 0);
     for (int i = 0; i < 3 * KINDS; i++) {
-        ck_assert_int_eq(green_group_spawn_as(&group, kinds[i % KINDS], work, POINTER(i), NULL,
-                                              NULL, GREEN_FOREVER),
+        ck_assert_int_eq(green_group_spawn_as(&group, kinds[i % KINDS], work_once_told, POINTER(i),
+                                              NULL, NULL, GREEN_FOREVER),
                          0);
     }
     ck_assert_uint_eq(green_group_size(&group), 9);
     ck_assert_int_eq(green_group_join(&group, GREEN_NOW), -ETIMEDOUT);
+    atomic_store(&shared->go, true);
     ck_assert_int_eq(green_group_fini(&group), 0);
     ck_assert_int_eq(atomic_load(&shared->ended), 9);
 }
@@ -382,18 +393,25 @@ START_TEST(fini_by_a_member_aborts)
 }
 END_TEST
 
-static size_t allocations_left = SIZE_MAX;
+static atomic_size_t allocations_left = SIZE_MAX;
+
+static bool
+may_allocate(void)
+{
+    size_t left = atomic_load(&allocations_left);
+    return left == SIZE_MAX || (left > 0 && atomic_fetch_sub(&allocations_left, 1) > 0);
+}
 
 static void *
 allocate(size_t size)
 {
-    return allocations_left == 0 ? NULL : (allocations_left--, malloc(size));
+    return may_allocate() ? malloc(size) : NULL;
 }
 
 static void *
 reallocate(void *block, size_t size)
 {
-    return allocations_left == 0 ? NULL : (allocations_left--, realloc(block, size));
+    return may_allocate() ? realloc(block, size) : NULL;
 }
 
 START_TEST(no_memory)
