@@ -72,7 +72,7 @@ green_sendmsg(int fd, const struct msghdr *message, int flags)
 ssize_t
 green_recvfrom(int fd, void *buf, size_t len, int flags, struct green_address *ret_peer)
 {
-    struct green_address peer;
+    struct green_address peer = {.length = 0};
     struct iovec bytes = {.iov_base = buf, .iov_len = len};
     struct msghdr message = {.msg_name = &peer.storage,
                              .msg_namelen = sizeof peer.storage,

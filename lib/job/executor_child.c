@@ -224,7 +224,7 @@ send_all(const struct green__child_link *child, const void *bytes, size_t size)
 static int
 recv_all(const struct green__child_link *child, void *bytes, size_t size)
 {
-    char waste[4096];
+    char waste[4096] = {0};
     char *into = bytes;
     bool ended = false;
     while (size > 0) {

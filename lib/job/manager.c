@@ -98,7 +98,8 @@ green_manager_create(struct green_manager **ret_manager)
     if (manager == NULL) {
         return -ENOMEM;
     }
-    manager->creator = manager->user = getpid();
+    manager->creator = getpid();
+    manager->user = manager->creator;
     int err = choose_address(manager);
     if (err == 0) {
         err = start(manager);

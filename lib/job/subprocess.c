@@ -23,8 +23,6 @@
 #include "job/children.h"
 #include "sched/wait.h"
 
-extern char **environ;
-
 struct green_subprocess {
     struct green__child *child;
     pid_t pid;

@@ -243,7 +243,8 @@ pass_descriptor(void *arg)
     memset(&control, 0, sizeof control);
     memset(parts, 0, sizeof parts);
     WANT(green_recvmsg(fds[1], &message, MSG_CMSG_CLOEXEC), ==, 4);
-    WANT(memcmp(parts[0], "ab", 2) | memcmp(parts[1], "cd", 2), ==, 0);
+    WANT(memcmp(parts[0], "ab", 2), ==, 0);
+    WANT(memcmp(parts[1], "cd", 2), ==, 0);
     header = CMSG_FIRSTHDR(&message);
     WANT(header != NULL && header->cmsg_type == SCM_RIGHTS, ==, true);
     int passed;
@@ -259,7 +260,9 @@ pass_descriptor(void *arg)
     /* A call that fails leaves the message as it was. */
     struct msghdr before = message;
     WANT(green_recvmsg(fds[1], &message, MSG_DONTWAIT), ==, -EAGAIN);
-    WANT(memcmp(&before, &message, sizeof message), ==, 0);
+    WANT(message.msg_controllen, ==, before.msg_controllen);
+    WANT(message.msg_namelen, ==, before.msg_namelen);
+    WANT(message.msg_flags, ==, before.msg_flags);
     for (int i = 0; i < 2; i++) {
         green_close(fds[i]);
         green_close(pipe_fds[i]);
