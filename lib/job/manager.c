@@ -323,6 +323,7 @@ call_for_items(struct green_manager *manager, const struct green__request *reque
         const unsigned char *next = reply.bytes;
         for (int64_t i = 0; i < count; i++) {
             uint64_t length;
+            /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): it has bytes */
             memcpy(&length, next, sizeof length);
             memcpy(place, next + sizeof length, (size_t)length);
             place[length] = '\0';
