@@ -281,7 +281,7 @@ END_TEST
 static intptr_t
 misuse(void *arg)
 {
-    char byte;
+    char byte = 0;
     struct green_address address;
     (void)arg;
     WANT(green_recvfrom(-1, &byte, 1, 0, NULL), ==, -EBADF);
