@@ -48,13 +48,19 @@ class Message(Case):
 
 
 class Connecting(Case):
-    @staticmethod
-    def free_port():
-        with socket.create_server(("127.0.0.1", 0)) as held:
-            return str(held.getsockname()[1])
+    def held_port(self):
+        """A port that refuses, and nobody else's: bound, but not listened on.
+
+        A listener that reuses addresses may have it all the same.
+        """
+        held = socket.socket()
+        self.addCleanup(held.close)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        return str(held.getsockname()[1])
 
     def test_refused(self):
-        port = self.free_port()
+        port = self.held_port()
         code, out, err = self.echoc("127.0.0.1", port)
         self.assertEqual((code, out), (1, b""))
         self.assertEqual(err, f"echoc: cannot connect to 127.0.0.1:{port}: Connection refused "
@@ -87,7 +93,7 @@ class Connecting(Case):
         self.assert_line(err, f"[::1]:{port}")
 
     def test_wait_for_a_server_that_starts_later(self):
-        port = self.free_port()
+        port = self.held_port()
         process = self.start("--wait", "20", "-e", "patience", "127.0.0.1", port,
                              stdout=subprocess.PIPE)
         time.sleep(0.4)
@@ -105,7 +111,7 @@ class Connecting(Case):
         self.assertEqual(process.communicate(timeout=LIMIT_S)[0], b"PATIENCE")
 
     def test_wait_ends(self):
-        port = self.free_port()
+        port = self.held_port()
         began = time.monotonic()
         code, _, err = self.echoc("--wait", "0.3", "127.0.0.1", port)
         self.assertGreaterEqual(time.monotonic() - began, 0.3)

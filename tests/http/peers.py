@@ -36,14 +36,20 @@ def expect(what, actual, wanted):
         raise SystemExit(f'{what}: {actual!r}, not {wanted!r}')
 
 
+_held = []
+
+
 def _die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+def held_port():
+    """A port for a listener that reuses addresses; held, so that nobody else gets it meanwhile."""
+    held = socket.socket()
+    _held.append(held)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(('127.0.0.1', 0))
+    return held.getsockname()[1]
 
 
 def await_port(process, port):

@@ -4,7 +4,7 @@ import sys
 import tempfile
 import time
 
-from peers import Program, Server, await_port, client, expect, free_port, need, run
+from peers import Program, Server, await_port, client, expect, held_port, need, run
 
 CONFIG = '''
 daemon off;
@@ -82,7 +82,7 @@ def main():
         os.makedirs(home + '/files/sub')
         with open(home + '/files/file', 'wb') as file:
             file.write(b'content' * 30000)
-        port = free_port()
+        port = held_port()
         with open(home + '/conf', 'w', encoding='ascii') as file:
             file.write(CONFIG.format(home=home, port=port, ours=server.port))
         code, _, err = run(nginx, '-p', home, '-t', '-c', home + '/conf', '-e', 'stderr')

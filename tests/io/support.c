@@ -193,6 +193,25 @@ listener_make(int backlog, struct green_address *ret_address)
 }
 
 int
+refuser_make(const char *host, struct green_address *ret_address)
+{
+    int err = green_address_parse(host, 0, ret_address);
+    if (err != 0) {
+        return err;
+    }
+    int fd = socket(ret_address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    if (bind(fd, (struct sockaddr *)&ret_address->storage, ret_address->length) != 0 ||
+        address_of(fd, ret_address) != 0) {
+        err = -errno;
+        close(fd);
+    }
+    return err != 0 ? err : fd;
+}
+
+int
 plain_connect(const struct green_address *address)
 {
     int fd = socket(address->storage.ss_family, SOCK_STREAM, 0);

@@ -108,6 +108,14 @@ int pair_make(enum pair sort, int fds[2]);
 /** A listening TCP socket by green_listen() on 127.0.0.1, and its address. */
 int listener_make(int backlog, struct green_address *ret_address);
 
+/**
+ * A TCP socket at this host whose port refuses whoever connects, and its address.
+ *
+ * It holds the port without listening: that of a closed listener would be anybody's, and the tests
+ * that run beside this one listen too.
+ */
+int refuser_make(const char *host, struct green_address *ret_address);
+
 /** The address that a socket is bound to. */
 int address_of(int fd, struct green_address *ret_address);
 

@@ -202,6 +202,7 @@ accept_after_abort(void *arg)
 
 struct shared {
     int listener;
+    int begun[2]; /* a pipe: who accepts says so, since one cancelled before it began never does */
     atomic_int *accepted;
 };
 
@@ -209,6 +210,7 @@ static intptr_t
 accept_many(void *arg)
 {
     const struct shared *shared = arg;
+    WANT(write(shared->begun[1], "b", 1), ==, 1);
     for (;;) {
         int fd = green_accept(shared->listener, NULL);
         if (fd < 0) {
@@ -239,18 +241,24 @@ accept_by_two(void *arg)
     return 0;
 }
 
+/** Return once they all accept. */
 static void
 start_all(struct shared *shared, struct green_job *jobs[4])
 {
     struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
-    options.keep_fds = &shared->listener;
-    options.keep_fd_count = 1;
+    int kept[] = {shared->listener, shared->begun[1]};
+    char byte;
+    options.keep_fds = kept;
+    options.keep_fd_count = 2;
     enum green_kind kind = CALL_PROCESS < CALLERS_ALONE ? GREEN_PROCESS : GREEN_THREAD;
     green_entry entry = CALL_PROCESS < CALLERS_HERE ? accept_by_two : accept_many;
     ck_assert_int_eq(green_spawn_as(kind, entry, shared, &options, &jobs[0]), 0);
     ck_assert_int_eq(green_spawn_as(kind, accept_many, shared, &options, &jobs[1]), 0);
     ck_assert_int_eq(green_spawn_as(GREEN_THREAD, accept_many, shared, NULL, &jobs[2]), 0);
     ck_assert_int_eq(green_spawn(accept_many, shared, &jobs[3]), 0);
+    for (int left = entry == accept_by_two ? 5 : 4; left > 0; left--) {
+        ck_assert_int_eq(green_read(shared->begun[0], &byte, 1), 1);
+    }
 }
 
 START_TEST(kinds_share_a_listener)
@@ -258,6 +266,7 @@ START_TEST(kinds_share_a_listener)
     struct green_address address;
     struct shared shared;
     shared.listener = listener_make(128, &address);
+    ck_assert_int_eq(pair_make(PAIR_PIPE, shared.begun), 0);
     shared.accepted = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct green_job *jobs[4];
     start_all(&shared, jobs);
@@ -281,6 +290,8 @@ START_TEST(kinds_share_a_listener)
         green_job_put(jobs[i]);
     }
     green_close(shared.listener);
+    green_close(shared.begun[0]);
+    green_close(shared.begun[1]);
 }
 END_TEST
 
@@ -296,6 +307,9 @@ START_TEST(a_thread_on_the_listener_of_tasks)
 {
     struct green_address address;
     struct shared shared = {.listener = listener_make(8, &address)};
+    atomic_int accepted = 0;
+    shared.accepted = &accepted;
+    ck_assert_int_eq(pair_make(PAIR_PIPE, shared.begun), 0);
     struct green_job *task;
     ck_assert_int_eq(green_spawn(accept_many, &shared, &task), 0);
     green_sleep(1);
@@ -311,6 +325,8 @@ START_TEST(a_thread_on_the_listener_of_tasks)
     later_join(&later);
     green_close(fd);
     green_close(shared.listener);
+    green_close(shared.begun[0]);
+    green_close(shared.begun[1]);
 }
 END_TEST
 
@@ -329,7 +345,10 @@ listen_errors(void *arg)
     listener = green_listen(&address, 8); /* at once: SO_REUSEADDR */
     WANT(listener, >=, 0);
     WANT(green_close(listener), ==, 0);
+    int refuser = refuser_make("127.0.0.1", &address);
+    WANT(refuser, >=, 0);
     WANT(green_connect_address(&address), ==, -ECONNREFUSED);
+    close(refuser);
     WANT(green_address_parse("192.0.2.1", 0, &address), ==, 0);
     WANT(green_listen(&address, 8), ==, -EADDRNOTAVAIL);
     WANT(green_address_unix("/nowhere/at/all", &address), ==, 0);

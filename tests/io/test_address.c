@@ -228,6 +228,14 @@ END_TEST
 
 /* ---- connecting by name ---- */
 
+static void
+port_of(const struct green_address *address, char *ret_service, size_t size)
+{
+    struct sockaddr_in in; /* in sockaddr_in6 the port is at the same place */
+    memcpy(&in, &address->storage, sizeof in);
+    snprintf(ret_service, size, "%u", (unsigned)ntohs(in.sin_port));
+}
+
 static intptr_t
 connect_by_name(void *arg)
 {
@@ -236,15 +244,20 @@ connect_by_name(void *arg)
     char service[8];
     int listener = listener_make(8, &address);
     WANT(listener, >=, 0);
-    struct sockaddr_in in;
-    memcpy(&in, &address.storage, sizeof in);
-    snprintf(service, sizeof service, "%u", (unsigned)ntohs(in.sin_port));
+    port_of(&address, service, sizeof service);
     int fd = green_connect_host("localhost", service); /* ::1 refuses perhaps, 127.0.0.1 does not */
     WANT(fd, >=, 0);
     WANT(is_nonblocking(fd), ==, false);
     green_close(fd);
     green_close(listener);
+    int refuser = refuser_make("::", &address); /* of both families */
+    if (refuser < 0) {
+        refuser = refuser_make("0.0.0.0", &address);
+    }
+    WANT(refuser, >=, 0);
+    port_of(&address, service, sizeof service);
     WANT(green_connect_host("localhost", service), ==, -ECONNREFUSED);
+    close(refuser);
     int err = green_connect_host("name.invalid", service);
     WANT(err == -ENOENT || err == -EAGAIN, ==, true);
     WANT(green_connect_host("127.0.0.1", "no-such-service"), ==, -EINVAL);

@@ -31,7 +31,7 @@ struct scene {
 struct stage {
     struct green_address addresses[HOSTS];
     struct addrinfo list[HOSTS];
-    int listeners[HOSTS];
+    int sockets[HOSTS]; /**< That listen, or refuse. */
     int crowd[HOSTS][8];
 };
 
@@ -62,14 +62,15 @@ set_up(struct stage *stage, const struct scene *scene)
     for (int i = 0; i < scene->count; i++) {
         struct green_address *address = &stage->addresses[i];
         const struct host *host = &scene->hosts[i];
-        WANT(green_address_parse(host->name, 0, address), ==, 0);
-        stage->listeners[i] = green_listen(address, host->conduct == SILENT ? 0 : 8);
-        WANT(stage->listeners[i], >=, 0);
-        WANT(address_of(stage->listeners[i], address), ==, 0);
         if (host->conduct == REFUSES) {
-            green_close(stage->listeners[i]);
-            stage->listeners[i] = -1;
-        } else if (host->conduct == SILENT) {
+            stage->sockets[i] = refuser_make(host->name, address);
+        } else {
+            WANT(green_address_parse(host->name, 0, address), ==, 0);
+            stage->sockets[i] = green_listen(address, host->conduct == SILENT ? 0 : 8);
+        }
+        WANT(stage->sockets[i], >=, 0);
+        WANT(address_of(stage->sockets[i], address), ==, 0);
+        if (host->conduct == SILENT) {
             WANT_ALL(silence(stage, i));
         }
         stage->list[i] = (struct addrinfo){.ai_family = address->storage.ss_family,
@@ -87,8 +88,8 @@ static void
 tear_down(struct stage *stage)
 {
     for (int i = 0; i < HOSTS; i++) {
-        if (stage->listeners[i] >= 0) {
-            green_close(stage->listeners[i]);
+        if (stage->sockets[i] >= 0) {
+            green_close(stage->sockets[i]);
         }
         for (int n = 0; n < 8 && stage->crowd[i][n] >= 0; n++) {
             close(stage->crowd[i][n]);
@@ -128,7 +129,7 @@ play(void *arg)
     WANT(getpeername(fd, (struct sockaddr *)&peer, &length), ==, 0);
     WANT(length, ==, stage.addresses[scene->winner].length);
     WANT(memcmp(&peer, &stage.addresses[scene->winner].storage, length), ==, 0);
-    int connection = green_accept(stage.listeners[scene->winner], NULL);
+    int connection = green_accept(stage.sockets[scene->winner], NULL);
     char byte = 0;
     WANT(green_send(fd, "x", 1, 0), ==, 1);
     WANT(green_recv(connection, &byte, 1, 0), ==, 1);
