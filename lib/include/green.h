@@ -18,6 +18,7 @@
 #include "green/os.h"
 #include "green/pipe.h"
 #include "green/queue.h"
+#include "green/seed.h"
 #include "green/server.h"
 #include "green/subprocess.h"
 #include "green/sync.h"

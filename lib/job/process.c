@@ -187,6 +187,7 @@ child_main(struct process *process, const struct green_spawn_options *options, s
     process->pid = getpid();
     self->locals = forker != NULL ? forker->locals : NULL;
     green__worker_attach(self);
+    green__worker_fork_child();
     this_process = self;
     green__kernel_on_foreign = on_foreign;
     green__kernel_forked();

@@ -35,6 +35,7 @@ thread_main(void *arg)
         green__exit_remove(self);
     }
     green__worker_end(self, value);
+    green__worker_thread_ended(); /* once those who join it have been woken */
     green__running = NULL;
     green_job_put(self);
     return NULL;
@@ -84,8 +85,10 @@ green__thread_spawn(green_entry entry, void *arg, const struct green_spawn_optio
         if (!job->daemon) {
             green__exit_add(job);
         }
+        green__worker_thread_begins();
         err = start(job, options->stack_size);
         if (err != 0) {
+            green__worker_thread_ended();
             if (!job->daemon) {
                 green__exit_remove(job);
             }

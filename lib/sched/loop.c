@@ -16,6 +16,7 @@
 #include "base/errors.h"
 #include "sched/coroutine.h"
 #include "sched/sched.h"
+#include "sched/seed.h"
 #include "sched/wait.h"
 
 static struct green__lock all_lock;
@@ -184,6 +185,7 @@ create(struct green_job *host, struct green__sched **ret_sched)
     sched->uv_poller.abandon = uv_destroy;
     sched->poller = &sched->uv_poller;
     sched->host = host;
+    green__seed_environment(sched);
     *ret_sched = sched;
     return 0;
 }
@@ -220,6 +222,7 @@ green__sched_destroy(struct green__sched *sched)
         sched_yield();
     }
     host->sched = NULL;
+    green__seed_forget();
     green__lock(&all_lock);
     green__list_remove(&sched->registered);
     green__unlock(&all_lock);
@@ -257,6 +260,7 @@ void
 green__sched_fork_child(void)
 {
     struct green__list *link;
+    green__seed_forget();
     while ((link = green__list_shift(&all)) != NULL) {
         struct green__sched *sched = GREEN__CONTAINER(link, struct green__sched, registered);
         sched->abandoned = true;

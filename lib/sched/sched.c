@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "sched/seed.h"
 #include "sched/wait.h"
 
 /** Switches between two looks at the outside world: keeps the look's price per switch small. */
@@ -44,7 +45,7 @@ next_ready(struct green__sched *sched)
 {
     struct green_job *job = sched->ready_first;
     if (job == NULL || sched->budget == 0) {
-        return NULL;
+        return sched->seeded ? green__seed_next(sched) : NULL;
     }
     sched->budget--;
     sched->ready_first = job->next;
@@ -126,9 +127,15 @@ turn(struct green__sched *sched)
 {
     sched->budget = SWITCHES_PER_TURN;
     int timeout_ms = poll_timeout(sched);
+    if (sched->seeded) {
+        timeout_ms = green__seed_look(sched, timeout_ms);
+    }
     if (timeout_ms != 0 || sched->poller->watched > 0 || sched->uv_requests > 0 ||
         sched->uv_touched) {
         sched->poller->wait(sched->poller, timeout_ms);
+    }
+    if (sched->seeded) {
+        green__seed_looked(sched);
     }
     green__sched_take_inbox(sched);
     expire_timers(sched);

@@ -40,6 +40,7 @@ struct green__sched {
     unsigned budget; /**< Switches left before the next look at the outside world. */
     bool host_due;   /**< The host was taken from the run queue by a task. */
     bool ending;     /**< The thread waits for its last task. */
+    bool seeded;     /**< A deterministic run: the budget is always 0. */
     struct green_job *host;
     struct green_job
         *leftover; /**< A task that has ended and whose stack nobody runs on any more. */
@@ -54,6 +55,12 @@ struct green__sched {
     size_t uv_requests;  /**< Requests of libuv under way: keep the host in the loop. */
     bool uv_touched;     /**< uv_run() has not seen the newest handles yet. */
     void *io;            /**< lib/io's. */
+
+    /* Of a seeded one. */
+    unsigned seed_budget;     /**< Picks left before the next look at the outside world. */
+    uint64_t seed_digest;     /**< Of all choices so far. */
+    uint64_t seed_began;      /**< Virtual. */
+    uint64_t seed_wait_began; /**< Real, during a look that may wait; else 0. */
 
     _Atomic(struct green_job *) inbox;
     atomic_uint holders; /**< Other threads that are about to ring: the scheduler outlives them. */

@@ -19,7 +19,7 @@ green__wait_in_kernel(const struct green_job *self)
 {
     const struct green__sched *sched = self->sched;
     return self->kind != GREEN_TASK &&
-           (sched == NULL || (sched->task_count == 0 && sched->uv_requests == 0));
+           (sched == NULL || (sched->task_count == 0 && sched->uv_requests == 0 && !sched->seeded));
 }
 
 /** Make a parked worker ready if it has a reason to run. On its own thread. */

@@ -21,6 +21,7 @@ __thread struct green_job *green__running;
 #define MAIN_ID 1
 
 static atomic_uint_fast64_t last_id = MAIN_ID;
+static atomic_uint thread_count;
 static pthread_key_t adopted_key;
 static pthread_once_t adopted_once = PTHREAD_ONCE_INIT;
 
@@ -208,6 +209,32 @@ green__worker_end(struct green_job *job, intptr_t value)
     green__waitq_unlock(&job->end);
 }
 
+/* ---- how many threads there are ---- */
+
+unsigned
+green__worker_threads(void)
+{
+    return atomic_load(&thread_count);
+}
+
+void
+green__worker_thread_begins(void)
+{
+    atomic_fetch_add(&thread_count, 1);
+}
+
+void
+green__worker_thread_ended(void)
+{
+    atomic_fetch_sub(&thread_count, 1);
+}
+
+void
+green__worker_fork_child(void)
+{
+    atomic_store(&thread_count, 1);
+}
+
 /* ---- threads that the library did not start ---- */
 
 static void
@@ -225,6 +252,7 @@ adopted_end(void *value)
     green__running = job;
     green__worker_detach(job, 0);
     green__worker_end(job, 0);
+    green__worker_thread_ended();
     green__running = NULL;
     green_job_put(job);
 }
@@ -246,6 +274,7 @@ green__worker_adopt(void)
         green__misuse("out of memory for the first call on a thread");
     }
     green__worker_init(job, GREEN_THREAD, NULL, NULL);
+    green__worker_thread_begins();
     if (gettid() == getpid()) {
         job->id = MAIN_ID;
     }

@@ -141,6 +141,18 @@ green__self(void)
 /** Set the members of a zeroed control block that are not zero at first; one reference. */
 void green__worker_init(struct green_job *job, enum green_kind kind, green_entry entry, void *arg);
 
+/** How many threads of this process have a worker, or are being started with one. */
+unsigned green__worker_threads(void);
+
+/** One more is about to start. */
+void green__worker_thread_begins(void);
+
+/** One has ended, or could not be started. */
+void green__worker_thread_ended(void);
+
+/** In a forked child: the calling thread is the only one. */
+void green__worker_fork_child(void);
+
 /** Let go of what green__worker_init() and the worker's life added, its memory aside. */
 void green__worker_fini(struct green_job *job);
 

@@ -11,18 +11,8 @@
  */
 #include <limits.h>
 
+#include "base/random.h"
 #include "sync/channel.h"
-
-/** Pick a number below a bound; the sequence of each thread is fixed, so that runs repeat. */
-static uint32_t
-pick_below(uint32_t bound)
-{
-    static __thread uint32_t state = 2463534242u; /* xorshift32, George Marsaglia 2003 */
-    state ^= state << 13;
-    state ^= state >> 17;
-    state ^= state << 5;
-    return (uint32_t)(((uint64_t)state * bound) >> 32);
-}
 
 /* ---- the locks ---- */
 
@@ -108,7 +98,7 @@ try_any(struct green_case *cases, size_t count, struct green_job **ret_wake)
         uint32_t ready = 0;
         size_t picked = 0;
         for (size_t i = 0; i < count; i++) {
-            if (looks_ready(&cases[i]) && pick_below(++ready) == 0) {
+            if (looks_ready(&cases[i]) && green__random_below(++ready) == 0) {
                 picked = i;
             }
         }

@@ -1,0 +1,52 @@
+#!/bin/sh
+#
+# What takes too long for every day: the seeded programs, a million seeds each.
+#
+# usage: soak.sh BUILD-DIRECTORY [--seeds N] [--from N] [--seconds S] [NAME]...
+#
+# Each program ends after that many seeds or seconds, whichever comes first, and tells how far it
+# came. The first failure of each is printed with its seed and the command that shows it again.
+
+set -eu
+
+usage()
+{
+    echo "usage: ./dev soak [--seeds N] [--from N] [--seconds S] [sync|queue|channel]..." >&2
+    exit 2
+}
+
+build=$1
+shift
+seeds=1000000 from=1 seconds=1800
+while [ $# -gt 0 ]; do
+    case $1 in
+    --seeds | --from | --seconds)
+        if [ $# -lt 2 ]; then
+            usage
+        fi
+        case $2 in
+        '' | *[!0-9]*) usage ;;
+        esac
+        ;;
+    esac
+    case $1 in
+    --seeds) seeds=$2 ;;
+    --from) from=$2 ;;
+    --seconds) seconds=$2 ;;
+    -*) usage ;;
+    *) break ;;
+    esac
+    shift 2
+done
+if [ $# -eq 0 ]; then
+    set -- sync queue channel
+fi
+
+status=0
+for name in "$@"; do
+    if [ ! -x "$build/tests/seed_$name" ]; then
+        usage
+    fi
+    "$build/tests/seed_$name" --count "$seeds" --from "$from" --seconds "$seconds" || status=1
+done
+exit "$status"
