@@ -10,6 +10,7 @@
 
 #include "log.h"
 #include "pidfile.h"
+#include "settings.h"
 #include "supervisor.h"
 
 void
@@ -30,12 +31,12 @@ leave_files(struct server *server)
 }
 
 static void
-say(const struct server *server, unsigned cut, bool timed_out)
+say(unsigned cut, bool timed_out)
 {
     const char *were = cut == 1 ? " was" : "s were";
     if (timed_out) {
         log_write(LOG_WARNING, "the drain was not done after %ju ms: %u connection%s cut off",
-                  (uintmax_t)server->options.drain_timeout_ms, cut, were);
+                  (uintmax_t)setting(SETTING_DRAIN_TIMEOUT_MS), cut, were);
     } else {
         log_write(LOG_WARNING, "ended at once: %u connection%s cut off", cut, were);
     }
@@ -47,7 +48,7 @@ leave_at_once(struct server *server, unsigned cut, bool timed_out)
     if (server->place != NULL) {
         atomic_store(&server->place->cut, cut);
     } else if (cut > 0) {
-        say(server, cut, timed_out);
+        say(cut, timed_out);
     }
     leave_files(server);
     _exit(cut > 0 ? 1 : 0);

@@ -1,34 +1,64 @@
 /*
  * The log. A line is one write(), so that lines of several threads and processes do not mix.
  *
- * Invariant: what was chosen at the start does not change. Any worker may call; a call never
- * suspends a task.
+ * Invariant: where it goes does not change after the start; form and level are settings, which may.
+ * Any worker may call; a call never suspends a task.
  */
 #include "log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "settings.h"
+#include "sink.h"
+
 #define LINE_MAX_BYTES 1024
 
-static enum log_format chosen_format = LOG_TEXT;
-static enum log_level least_level = LOG_INFO;
+static struct sink sink = SINK_STDERR;
+static bool to_journal;
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
-void
-log_setup(enum log_format format, enum log_level level)
+/** How the journal knows the levels: syslog's numbers. */
+static const char *const level_marks[] = {"<7>", "<6>", "<4>", "<3>"};
+
+int
+log_open(const char *target)
 {
-    chosen_format = format;
-    least_level = level;
+    if (target == NULL || strcmp(target, "stderr") == 0) {
+        return 0;
+    }
+    if (strcmp(target, "journal") == 0) {
+        int err = sink_open_journal(&sink);
+        to_journal = err == 0;
+        return err;
+    }
+    return sink_open_file(&sink, target);
 }
 
-/** Append text as the inside of a JSON string; returns the new length. */
-static size_t
-append_escaped(char *line, size_t length, size_t limit, const char *text)
+void
+log_reopen(void)
+{
+    atomic_fetch_add(&settings_page[SETTING_LOG_ROUND], 1);
+}
+
+void
+log_stamp(char stamp[40])
+{
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t length = strftime(stamp, 40, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(stamp + length, 40 - length, ".%03dZ", (int)(now.tv_nsec / 1000000));
+}
+
+size_t
+log_escape(char *line, size_t length, size_t limit, const char *text)
 {
     for (; *text != '\0' && length + 7 < limit; text++) {
         unsigned char byte = (unsigned char)*text;
@@ -47,60 +77,70 @@ append_escaped(char *line, size_t length, size_t limit, const char *text)
 static size_t
 format_json(char *line, size_t size, enum log_level level, const char *message)
 {
-    struct timespec now;
-    struct tm utc;
-    char stamp[32];
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-    size_t length = (size_t)snprintf(
-        line, size, "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"pid\":%d,\"message\":\"", stamp,
-        now.tv_nsec / 1000000, level_names[level], (int)getpid());
-    length = append_escaped(line, length, size - 3, message);
+    char stamp[40];
+    log_stamp(stamp);
+    size_t length =
+        (size_t)snprintf(line, size, "{\"time\":\"%s\",\"level\":\"%s\",\"pid\":%d,\"message\":\"",
+                         stamp, level_names[level], (int)getpid());
+    length = log_escape(line, length, size - 3, message);
     memcpy(line + length, "\"}\n", 3);
     return length + 3;
 }
 
+/** A file has no other record of when a line was written and by whom. */
 static size_t
 format_text(char *line, size_t size, enum log_level level, const char *message)
 {
-    int length =
-        snprintf(line, size - 1, "echod: %s%s%s", level == LOG_INFO ? "" : level_names[level],
-                 level == LOG_INFO ? "" : ": ", message);
+    char head[80] = "echod: ";
+    if (to_journal) {
+        snprintf(head, sizeof head, "%s", level_marks[level]);
+    } else if (sink.path != NULL) {
+        char stamp[40];
+        log_stamp(stamp);
+        snprintf(head, sizeof head, "%s echod[%d]: ", stamp, (int)getpid());
+    }
+    bool plain = level == LOG_INFO || to_journal;
+    int length = snprintf(line, size - 1, "%s%s%s%s", head, plain ? "" : level_names[level],
+                          plain ? "" : ": ", message);
     size_t end = (size_t)length < size - 1 ? (size_t)length : size - 2;
     line[end] = '\n';
     return end + 1;
 }
 
 static void
-write_line(enum log_level level, const char *format, va_list args)
+write_line(enum log_level level, const char *message)
 {
-    char message[LINE_MAX_BYTES];
     char line[2 * LINE_MAX_BYTES];
-    vsnprintf(message, sizeof message, format, args);
-    size_t length = chosen_format == LOG_JSON ? format_json(line, sizeof line, level, message)
-                                              : format_text(line, sizeof line, level, message);
-    ssize_t ignored = write(STDERR_FILENO, line, length);
-    (void)ignored; /* there is nobody else to tell */
+    size_t length = setting(SETTING_LOG_FORMAT) == LOG_JSON
+                        ? format_json(line, sizeof line, level, message)
+                        : format_text(line, sizeof line, level, message);
+    sink_write(&sink, line, length);
 }
 
 void
 log_write(enum log_level level, const char *format, ...)
 {
-    if (level < least_level) {
+    if (level < setting(SETTING_LOG_LEVEL)) {
         return;
     }
+    char message[LINE_MAX_BYTES];
     va_list args;
     va_start(args, format);
-    write_line(level, format, args);
+    vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    write_line(level, message);
 }
 
 void
 log_notice(const char *format, ...)
 {
+    char message[LINE_MAX_BYTES];
     va_list args;
     va_start(args, format);
-    write_line(LOG_INFO, format, args);
+    vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    write_line(LOG_INFO, message);
+    if (sink.fd != STDERR_FILENO) {
+        dprintf(STDERR_FILENO, "echod: %s\n", message);
+    }
 }

@@ -1,9 +1,13 @@
 /*
  * echod: answers every message with its upper-cased form, by tasks, threads or processes.
  *
- * Everything that can fail for the user's fault does so here, before a mode runs: options,
+ * Everything that can fail for the user's fault does so here, before a mode runs: options, logs,
  * listeners, the pid file.
  */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "access.h"
 #include "leave.h"
 #include "listener.h"
 #include "log.h"
@@ -11,35 +15,88 @@
 #include "options.h"
 #include "pidfile.h"
 #include "server.h"
+#include "settings.h"
 #include "signals.h"
+#include "stats.h"
 #include "upper.h"
+
+/** Read the options; ends the process when they are wrong, or when that was the question. */
+static void
+load(struct server *server, int argc, char **argv)
+{
+    struct complaint complaint;
+    server->argc = argc;
+    server->argv = argv;
+    int code = options_load(&server->options, argc, argv, &complaint);
+    if (code != 0) {
+        fprintf(stderr, "echod: %s (echod --help lists the options)\n", complaint.text);
+        exit(code);
+    }
+    if (server->options.check_config) {
+        printf("echod: the configuration is right\n");
+        exit(0);
+    }
+}
+
+static int
+open_logs(const struct options *options)
+{
+    int err = log_open(options->log);
+    if (err != 0) {
+        log_write(LOG_ERROR, "--log %s: cannot write there: %s", options->log, green_strerror(err));
+        return 1;
+    }
+    err = access_open(options->access_log);
+    if (err != 0) {
+        log_write(LOG_ERROR, "--access-log %s: cannot write there: %s", options->access_log,
+                  green_strerror(err));
+        return 1;
+    }
+    return 0;
+}
+
+/** What has to be there before there is any worker. */
+static int
+prepare(struct server *server)
+{
+    const struct options *options = &server->options;
+    settings_apply(options);
+    if (settings_share() != 0 || stats_share(options->max_workers + options->workers + 1) != 0) {
+        log_write(LOG_ERROR, "there is no memory for what workers share");
+        return 1;
+    }
+    int code = open_logs(options);
+    if (code != 0) {
+        return code;
+    }
+    if (upper_setup() != 0) {
+        log_write(LOG_ERROR, "the table of upper-case letters cannot be built");
+        return 1;
+    }
+    server->signal_fd = signals_open();
+    if (server->signal_fd < 0) {
+        log_write(LOG_ERROR, "cannot listen to signals: %s", green_strerror(server->signal_fd));
+        return 1;
+    }
+    return listeners_open(&server->listeners, options);
+}
 
 int
 main(int argc, char **argv)
 {
     static struct server server;
     static atomic_uint connections;
-    options_parse(&server.options, argc, argv);
-    const struct options *options = &server.options;
-    log_setup(options->log_format, options->log_level);
-    if (upper_setup() != 0) {
-        log_write(LOG_ERROR, "the table of upper-case letters cannot be built");
-        return 1;
-    }
+    load(&server, argc, argv);
     server.connections = &connections;
-    server.signal_fd = signals_open();
-    if (server.signal_fd < 0) {
-        log_write(LOG_ERROR, "cannot listen to signals: %s", green_strerror(server.signal_fd));
-        return 1;
-    }
-    int code = listeners_open(&server.listeners, options);
+    int code = prepare(&server);
     if (code != 0) {
         return code;
     }
-    code = pidfile_write(options->pidfile);
+    code = pidfile_write(server.options.pidfile);
     if (code == 0) {
-        code = options->mode->run(&server);
+        code = server.options.mode->run(&server);
     }
     leave_files(&server);
+    options_free(&server.options);
     return code;
 }

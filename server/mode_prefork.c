@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "mode.h"
 #include "serve.h"
 #include "signals.h"
@@ -20,11 +21,14 @@ static void
 serve_one(struct server *server, int fd)
 {
     atomic_store(server->connections, 1);
-    enum ending ending = serve(fd, &server->options);
+    struct visit visit;
+    access_begin(&visit, fd);
+    enum ending ending = serve(fd, &server->options, &visit.tally);
     atomic_store(server->connections, 0);
     if (ending == ENDING_DRAINED) {
         serve_linger(fd);
     }
+    access_end(&visit, ending);
     green_close(fd);
 }
 

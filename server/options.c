@@ -1,8 +1,7 @@
 /*
- * The command line: one table says what each option is called, takes and means.
+ * What echod was asked for, put together: defaults, the file, the environment, the command line.
  *
- * Invariant: an option's value is checked by its row alone; what several options mean together is
- * checked at the end. A wrong value ends the program with one line.
+ * Invariant: what options_load() gives is whole and consistent, or it gives nothing.
  */
 #include "options.h"
 
@@ -17,85 +16,30 @@
 #include <green.h>
 
 #include "mode.h"
+#include "options_file.h"
+#include "options_table.h"
 #include "service.h"
-#include "values.h"
-
-const struct mode *const modes[] = {&mode_green, &mode_thread, &mode_prefork, NULL};
 
 /** Descriptors that are not connections: listeners, loops, logs. */
 #define SPARE_DESCRIPTORS 64
 
-enum kind { NUMBER, DURATION, SIZE, TEXT, MODE, SERVICE, ENCODING, FORMAT, LEVEL, HOST };
+#define ROWS_MAX 64
 
-struct row {
-    const char *name;
-    enum kind kind;
-    size_t offset;    /* of the member of struct options */
-    uint64_t least;   /* of a number */
-    uint64_t most;    /* of a number */
-    const char *wish; /* what a right value is; for numbers with the bounds */
-    const char *argument;
-    const char *help;
-};
+enum { CHOICE_HELP = 1000, CHOICE_VERSION };
 
-#define AT(member) offsetof(struct options, member)
+static int complain(struct complaint *complaint, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-static const struct row rows[] = {
-    {"mode", MODE, AT(mode), 0, 0, "one of green, thread, prefork", "MODE",
-     "green, thread or prefork (green)"},
-    {"host", HOST, AT(hosts), 0, 0, "an address or a name", "ADDR",
-     "listen there; may be repeated (127.0.0.1)"},
-    {"port", NUMBER, AT(port), 0, 65535, "a port, a number from 0 to 65535", "N",
-     "the port; 0: any free one (8888)"},
-    {"unix", TEXT, AT(unix_path), 0, 0, "a path", "PATH",
-     "listen on a UNIX socket; a stale one is replaced"},
-    {"workers", NUMBER, AT(workers), 1, 32768, "a number from 1 to 32768", "N",
-     "worker processes: green 1, prefork 8"},
-    {"max-workers", NUMBER, AT(max_workers), 1, 32768, "a number from 1 to 32768", "N",
-     "prefork: as many under load (256)"},
-    {"max-connections", NUMBER, AT(max_connections), 1, 100000000, "a number from 1 up", "N",
-     "more wait in the backlog (what descriptors allow; thread 4096)"},
-    {"backlog", NUMBER, AT(backlog), 1, 1000000, "a number from 1 to 1000000", "N",
-     "connections that may wait to be accepted (4096)"},
-    {"stack-size", SIZE, AT(stack_size), 16384, 1 << 30, "a size from 16k to 1g", "SIZE",
-     "stack of a task or thread (64k)"},
-    {"service", SERVICE, AT(service), 0, 0, "one of upper, echo, discard, chargen, operator",
-     "NAME", "upper, echo, discard, chargen or operator (upper)"},
-    {"encoding", ENCODING, AT(encoding), 0, 0, "one of utf-8, ascii", "NAME",
-     "utf-8 or ascii: what is upper-cased (utf-8)"},
-    {"delay", DURATION, AT(delay_ms), 1, 0, "a time such as 50 or 50ms", "MS",
-     "wait before each answer: work that waits (0)"},
-    {"burn", DURATION, AT(burn_ms), 1, 0, "a time such as 5 or 5ms", "MS",
-     "compute before each answer: work that computes (0)"},
-    {"idle-timeout", DURATION, AT(idle_timeout_ms), 1000, 1, "a time such as 300s, 500ms or 5m",
-     "TIME", "close a connection that was silent for so long (300s)"},
-    {"write-timeout", DURATION, AT(write_timeout_ms), 1000, 1, "a time such as 60s", "TIME",
-     "close one that does not take its answer (60s)"},
-    {"drain-timeout", DURATION, AT(drain_timeout_ms), 1000, 0, "a time such as 30s", "TIME",
-     "how long a drain may last (30s)"},
-    {"pidfile", TEXT, AT(pidfile), 0, 0, "a path", "FILE", "write the process id there"},
-    {"log-format", FORMAT, AT(log_format), 0, 0, "one of text, json", "NAME",
-     "text or json (text)"},
-    {"log-level", LEVEL, AT(log_level), 0, 0, "one of debug, info, warning, error", "LEVEL",
-     "debug, info, warning or error (info)"},
-};
-
-#define ROW_COUNT (sizeof rows / sizeof *rows)
-
-enum { OPTION_HELP = 1000, OPTION_VERSION };
-
-_Noreturn static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-_Noreturn static void
-complain(const char *format, ...)
+/** Returns the exit code. */
+static int
+complain(struct complaint *complaint, const char *format, ...)
 {
     va_list args;
-    fputs("echod: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(complaint->text, sizeof complaint->text, format, args);
     va_end(args);
-    fputs(" (echod --help lists the options)\n", stderr);
-    exit(2);
+    complaint->code = 2;
+    return 2;
 }
 
 _Noreturn static void
@@ -103,10 +47,10 @@ print_help(void)
 {
     printf("Usage: echod [OPTION]...\n"
            "Answer every message on a TCP or UNIX socket with its upper-cased form.\n\n");
-    for (size_t i = 0; i < ROW_COUNT; i++) {
+    for (const struct options_row *row = options_rows; row->name != NULL; row++) {
         char left[40];
-        snprintf(left, sizeof left, "--%s %s", rows[i].name, rows[i].argument);
-        printf("  %-24s %s\n", left, rows[i].help);
+        snprintf(left, sizeof left, "--%s %s", row->name, row->argument);
+        printf("  %-24s %s\n", left, row->help);
     }
     printf("  %-24s %s\n  %-24s %s\n", "--version", "say which version this is", "--help",
            "show this text");
@@ -118,96 +62,93 @@ print_help(void)
     for (size_t i = 0; services[i] != NULL; i++) {
         printf("  %-10s %s\n", services[i]->name, services[i]->summary);
     }
-    printf(
-        "\nSIGTERM drains: what was received is answered, then echod exits with 0. SIGINT, or a\n"
-        "second SIGTERM, ends at once. SIGQUIT writes to the log how things are.\n");
+    printf("\nEach option may stand in the file (port = 9000) and in the environment\n"
+           "(ECHOD_PORT=9000) as well; the command line wins over the environment, and that over\n"
+           "the file.\n"
+           "\nSIGTERM drains: what was received is answered, then echod exits with 0. SIGINT, or "
+           "a\nsecond SIGTERM, ends at once. SIGHUP reads file and environment again. SIGQUIT "
+           "writes\nto the log how things are.\n");
     exit(0);
 }
 
-/* ---- values ---- */
+/* ---- the command line ---- */
 
-/** The place of a name in a list that NULL ends; -1 when it is not there. */
+/** Name the option that getopt_long() did not know: a long one, or one letter of several. */
 static int
-find_name(const char *const *names, const char *name)
+complain_unknown(struct complaint *complaint, char **argv)
 {
-    for (int i = 0; names[i] != NULL; i++) {
-        if (strcmp(names[i], name) == 0) {
-            return i;
-        }
+    if (optopt != 0 && optopt < CHOICE_HELP && isprint(optopt)) {
+        return complain(complaint, "-%c: there is no such option", optopt);
     }
-    return -1;
+    return complain(complaint, "%s: there is no such option", argv[optind - 1]);
 }
 
-static bool
-set_named(struct options *options, const struct row *row, const char *value)
+/** All options as getopt_long() wants them. */
+static void
+list_choices(struct option choices[ROWS_MAX])
 {
-    static const char *const encodings[] = {"utf-8", "ascii", NULL};
-    static const char *const formats[] = {"text", "json", NULL};
-    static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
-    int place;
-    switch (row->kind) {
-    case ENCODING:
-        place = find_name(encodings, value);
-        options->encoding = (enum encoding)place;
-        return place >= 0;
-    case FORMAT:
-        place = find_name(formats, value);
-        options->log_format = (enum log_format)place;
-        return place >= 0;
-    case LEVEL:
-        place = find_name(levels, value);
-        options->log_level = (enum log_level)place;
-        return place >= 0;
-    case MODE:
-        for (size_t i = 0; modes[i] != NULL; i++) {
-            if (strcmp(modes[i]->name, value) == 0) {
-                options->mode = modes[i];
-                return true;
-            }
-        }
-        return false;
-    default:
-        for (size_t i = 0; services[i] != NULL; i++) {
-            if (strcmp(services[i]->name, value) == 0) {
-                options->service = services[i];
-                return true;
-            }
-        }
-        return false;
+    size_t count = 0;
+    for (const struct options_row *row = options_rows; row->name != NULL; row++) {
+        int takes = row->kind == OPTIONS_FLAG ? no_argument : required_argument;
+        choices[count] = (struct option){row->name, takes, NULL, (int)count};
+        count++;
     }
+    choices[count++] = (struct option){"help", no_argument, NULL, CHOICE_HELP};
+    choices[count++] = (struct option){"version", no_argument, NULL, CHOICE_VERSION};
+    choices[count] = (struct option){0};
 }
 
-static bool
-add_host(struct options *options, const char *value)
+/** Heed one option of the command line. */
+static int
+take_choice(struct options *options, int choice, char **argv, struct complaint *complaint)
 {
-    if (options->host_count == HOSTS_MAX) {
-        complain("--host %s: there are %d hosts at most", value, HOSTS_MAX);
+    if (choice == CHOICE_HELP || choice == 'h') {
+        print_help();
     }
-    options->hosts[options->host_count++] = value;
-    return *value != '\0';
+    if (choice == CHOICE_VERSION) {
+        printf("echod %s\n", green_version());
+        exit(0);
+    }
+    if (choice == ':') {
+        return complain(complaint, "%s needs a value", argv[optind - 1]);
+    }
+    if (choice == '?') {
+        return complain_unknown(complaint, argv);
+    }
+    const struct options_row *row = &options_rows[choice];
+    const char *value = row->kind == OPTIONS_FLAG ? "yes" : optarg;
+    if (row->kind == OPTIONS_HOST && options->host_count == HOSTS_MAX) {
+        return complain(complaint, "--host %s: there are %d hosts at most", value, HOSTS_MAX);
+    }
+    if (!options_set(options, row, value)) {
+        return complain(complaint, "--%s %s: that should be %s", row->name, value, row->wish);
+    }
+    return 0;
 }
 
-/** Set an option; false when the value is not one of its. */
-static bool
-set_option(struct options *options, const struct row *row, const char *value)
+static int
+read_arguments(struct options *options, int argc, char **argv, struct complaint *complaint)
 {
-    void *member = (char *)options + row->offset;
-    uint64_t *number = member;
-    switch (row->kind) {
-    case NUMBER:
-        return value_number(value, number) && *number >= row->least && *number <= row->most;
-    case SIZE:
-        return value_size(value, number) && *number >= row->least && *number <= row->most;
-    case DURATION: /* least: the unit; most: the least value */
-        return value_duration(value, row->least, number) && *number >= row->most;
-    case TEXT:
-        *(const char **)member = value;
-        return *value != '\0';
-    case HOST:
-        return add_host(options, value);
-    default:
-        return set_named(options, row, value);
+    struct option choices[ROWS_MAX];
+    bool hosts = false;
+    list_choices(choices);
+    opterr = 0;
+    optind = 0; /* from the start, also the second time */
+    int choice;
+    int code = 0;
+    while (code == 0 && (choice = getopt_long(argc, argv, "+:h", choices, NULL)) != -1) {
+        bool host = choice < CHOICE_HELP && choice != '?' && choice != ':' && choice != 'h' &&
+                    options_rows[choice].kind == OPTIONS_HOST;
+        if (host && !hosts) {
+            options_forget_hosts(options);
+            hosts = true;
+        }
+        code = take_choice(options, choice, argv, complaint);
     }
+    if (code == 0 && optind < argc) {
+        return complain(complaint, "%s: echod takes options only", argv[optind]);
+    }
+    return code;
 }
 
 /* ---- together ---- */
@@ -226,27 +167,10 @@ raise_descriptors(void)
     return limit.rlim_cur;
 }
 
-static void
-complete(struct options *options)
+static int
+complete_connections(struct options *options, struct complaint *complaint)
 {
     const struct mode *mode = options->mode;
-    bool workers_given = options->workers != 0;
-    if (!workers_given) {
-        options->workers = mode->default_workers;
-    }
-    if (options->workers > mode->most_workers) {
-        complain("--workers %ju: mode %s has at most %ju", (uintmax_t)options->workers, mode->name,
-                 (uintmax_t)mode->most_workers);
-    }
-    if (workers_given && mode == &mode_prefork && options->workers > options->max_workers) {
-        complain("--workers %ju: that is more than --max-workers %ju", (uintmax_t)options->workers,
-                 (uintmax_t)options->max_workers);
-    }
-    if (options->service->one_process && (mode == &mode_prefork || options->workers > 1)) {
-        complain("--service %s: its terminal is one process'; take mode thread, or green with one "
-                 "worker",
-                 options->service->name);
-    }
     uint64_t descriptors = raise_descriptors();
     uint64_t allowed =
         descriptors > 2 * SPARE_DESCRIPTORS ? descriptors - SPARE_DESCRIPTORS : descriptors / 2;
@@ -255,35 +179,45 @@ complete(struct options *options)
         bool own = mode->default_connections != 0 && mode->default_connections < allowed;
         options->max_connections = own ? mode->default_connections : allowed * processes;
     } else if (options->max_connections < processes) {
-        complain("--max-connections %ju: each of the %ju workers needs at least one",
-                 (uintmax_t)options->max_connections, (uintmax_t)processes);
+        return complain(complaint,
+                        "--max-connections %ju: each of the %ju workers needs at least one",
+                        (uintmax_t)options->max_connections, (uintmax_t)processes);
+    }
+    return 0;
+}
+
+static int
+complete(struct options *options, struct complaint *complaint)
+{
+    const struct mode *mode = options->mode;
+    bool workers_given = options->workers != 0;
+    if (!workers_given) {
+        options->workers = mode->default_workers;
+    }
+    if (options->workers > mode->most_workers) {
+        return complain(complaint, "--workers %ju: mode %s has at most %ju",
+                        (uintmax_t)options->workers, mode->name, (uintmax_t)mode->most_workers);
+    }
+    if (workers_given && mode == &mode_prefork && options->workers > options->max_workers) {
+        return complain(complaint, "--workers %ju: that is more than --max-workers %ju",
+                        (uintmax_t)options->workers, (uintmax_t)options->max_workers);
+    }
+    if (options->service->one_process && (mode == &mode_prefork || options->workers > 1)) {
+        return complain(complaint,
+                        "--service %s: its terminal is one process'; take mode thread, or green "
+                        "with one worker",
+                        options->service->name);
     }
     if (options->host_count == 0 && (options->unix_path == NULL || options->port_given)) {
         options->hosts[options->host_count++] = "127.0.0.1";
     }
+    return complete_connections(options, complaint);
 }
 
-/** Name the option that getopt_long() did not know: a long one, or one letter of several. */
-_Noreturn static void
-complain_unknown(char **argv)
+static struct options
+defaults(void)
 {
-    if (optopt != 0 && optopt < OPTION_HELP && isprint(optopt)) {
-        complain("-%c: there is no such option", optopt);
-    }
-    complain("%s: there is no such option", argv[optind - 1]);
-}
-
-void
-options_parse(struct options *options, int argc, char **argv)
-{
-    struct option table[ROW_COUNT + 3];
-    memset(table, 0, sizeof table);
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        table[i] = (struct option){rows[i].name, required_argument, NULL, (int)i};
-    }
-    table[ROW_COUNT] = (struct option){"help", no_argument, NULL, OPTION_HELP};
-    table[ROW_COUNT + 1] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
-    *options = (struct options){
+    return (struct options){
         .mode = modes[0],
         .port = 8888,
         .max_workers = 256,
@@ -295,27 +229,74 @@ options_parse(struct options *options, int argc, char **argv)
         .drain_timeout_ms = 30000,
         .log_level = LOG_INFO,
     };
-    opterr = 0;
-    int choice;
-    while ((choice = getopt_long(argc, argv, "+:h", table, NULL)) != -1) {
-        if (choice == OPTION_HELP || choice == 'h') {
-            print_help();
-        } else if (choice == OPTION_VERSION) {
-            printf("echod %s\n", green_version());
-            exit(0);
-        } else if (choice == ':') {
-            complain("%s needs a value", argv[optind - 1]);
-        } else if (choice < 0 || choice >= (int)ROW_COUNT) {
-            complain_unknown(argv);
-        }
-        const struct row *row = &rows[choice];
-        if (!set_option(options, row, optarg)) {
-            complain("--%s %s: that should be %s", row->name, optarg, row->wish);
-        }
-        options->port_given = options->port_given || row->offset == AT(port);
+}
+
+/** Read the command line for the sake of --config alone: it comes last, but names what comes first.
+ */
+static int
+find_file(struct options *options, int argc, char **argv, struct complaint *complaint)
+{
+    struct options seen = defaults();
+    int code = read_arguments(&seen, argc, argv, complaint);
+    const char *path = seen.config != NULL ? seen.config : options_file_from_environment();
+    if (code == 0 && path != NULL && !options_set(options, options_find("config"), path)) {
+        code = complain(complaint, "--config: there is no memory");
     }
-    if (optind < argc) {
-        complain("%s: echod takes options only", argv[optind]);
+    options_free(&seen);
+    return code;
+}
+
+int
+options_load(struct options *ret_options, int argc, char **argv, struct complaint *complaint)
+{
+    struct options options = defaults();
+    int code = find_file(&options, argc, argv, complaint);
+    if (code == 0 && options.config != NULL) {
+        code = options_read_file(&options, complaint);
     }
-    complete(options);
+    if (code == 0) {
+        code = options_read_environment(&options, complaint);
+    }
+    if (code == 0) {
+        code = read_arguments(&options, argc, argv, complaint);
+    }
+    if (code == 0) {
+        code = complete(&options, complaint);
+    }
+    if (code != 0) {
+        options_free(&options);
+        return code;
+    }
+    *ret_options = options;
+    return 0;
+}
+
+void
+options_log_changes(const struct options *before, const struct options *after)
+{
+    for (const struct options_row *row = options_rows; row->name != NULL; row++) {
+        if (options_same(before, after, row)) {
+            continue;
+        }
+        char old[1024];
+        char new[1024];
+        options_format(before, row, old, sizeof old);
+        options_format(after, row, new, sizeof new);
+        if (row->live) {
+            log_write(LOG_INFO, "%s is now %s (it was %s)", row->name, new, old);
+        } else {
+            log_write(LOG_WARNING, "%s stays %s: it takes a restart to make it %s", row->name, old,
+                      new);
+        }
+    }
+}
+
+void
+options_adopt_live(struct options *options, const struct options *after)
+{
+    for (const struct options_row *row = options_rows; row->name != NULL; row++) {
+        if (row->live) {
+            options_copy(options, after, row);
+        }
+    }
 }

@@ -1,5 +1,5 @@
 /*
- * What echod was asked for.
+ * What echod was asked for: by the command line, the environment and a configuration file.
  */
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
@@ -13,7 +13,9 @@
 
 #define HOSTS_MAX 16
 
-/** The options. Times are in milliseconds, sizes in bytes. Texts are the command line's. */
+struct options_text;
+
+/** The options. Times are in milliseconds, sizes in bytes. Texts live as long as the options. */
 struct options {
     const struct mode *mode;
     const char *hosts[HOSTS_MAX];
@@ -21,7 +23,7 @@ struct options {
     uint64_t port;
     bool port_given;
     const char *unix_path;
-    uint64_t workers; /**< 0 on the command line's side only: the mode's own. */
+    uint64_t workers; /**< 0 on the user's side only: the mode's own. */
     uint64_t max_workers;
     uint64_t max_connections; /**< 0 likewise. */
     uint64_t backlog;
@@ -34,14 +36,39 @@ struct options {
     uint64_t write_timeout_ms;
     uint64_t drain_timeout_ms;
     const char *pidfile;
+    const char *config; /**< The file; NULL: none. */
+    bool check_config;
+    const char *log;        /**< "stderr", "journal" or a file; NULL: stderr. */
+    const char *access_log; /**< "off", "-" or a file; NULL: off. */
     enum log_format log_format;
     enum log_level log_level;
+    struct options_text *texts; /**< What the texts above are kept in. */
+};
+
+/** One line that says what is wrong, and the exit code that goes with it. */
+struct complaint {
+    char text[512];
+    int code;
 };
 
 /**
- * Read the command line. Does not return when it was wrong, after one line that says how (exit code
- * 2), or when it asked for --help or --version (exit code 0).
+ * Gather the options: defaults, then the file, then the environment (ECHOD_PORT for --port), then
+ * the command line; what comes later wins.
+ *
+ * @param ret_options  Set on success only; to be given to options_free().
+ * @param complaint    Set on failure.
+ * @return 0, or the exit code: 2 for what the user got wrong, 1 for a file that cannot be read.
+ *         --help and --version end the process with 0.
  */
-void options_parse(struct options *options, int argc, char **argv);
+int options_load(struct options *ret_options, int argc, char **argv, struct complaint *complaint);
+
+void options_free(struct options *options);
+
+/** Write a line to the log for each option that differs and that a running server can take over,
+ *  or cannot, and which. */
+void options_log_changes(const struct options *before, const struct options *after);
+
+/** Let the options that a running server can take over be those of `after`. */
+void options_adopt_live(struct options *options, const struct options *after);
 
 #endif

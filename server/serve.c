@@ -13,6 +13,8 @@
 #include <green.h>
 
 #include "service.h"
+#include "settings.h"
+#include "stats.h"
 
 /** While the server drains, a connection that has been quiet for this long is at its end. */
 #define QUIET_MS 100
@@ -35,7 +37,7 @@ receive(struct exchange *exchange, struct green_view *ret_chunk)
 {
     struct green_timeout timeout;
     if (!exchange->draining) {
-        green_timeout_start(&timeout, exchange->options->idle_timeout_ms);
+        green_timeout_start(&timeout, setting(SETTING_IDLE_TIMEOUT_MS));
         ssize_t got = green_recv_view(exchange->fd, ret_chunk);
         green_timeout_stop(&timeout);
         if (got != -ECANCELED) {
@@ -52,23 +54,34 @@ receive(struct exchange *exchange, struct green_view *ret_chunk)
     return got;
 }
 
+static void
+count(struct exchange *exchange, const struct green_view *chunk)
+{
+    exchange->tally->received += chunk->length;
+    exchange->tally->messages++;
+    stats_add(STAT_RECEIVED, chunk->length);
+    stats_add(STAT_MESSAGES, 1);
+}
+
 /** Answer a chunk, come what may. */
 static int
 answer(struct exchange *exchange, struct green_view *chunk)
 {
-    const struct options *options = exchange->options;
     struct green_shield shield;
     struct green_timeout timeout;
+    count(exchange, chunk);
     green_shield_start(&shield);
-    if (options->delay_ms > 0) {
-        green_sleep(options->delay_ms);
+    uint64_t delay_ms = setting(SETTING_DELAY_MS);
+    uint64_t burn_ms = setting(SETTING_BURN_MS);
+    if (delay_ms > 0) {
+        green_sleep(delay_ms);
     }
-    if (options->burn_ms > 0) {
-        burn(options->burn_ms);
+    if (burn_ms > 0) {
+        burn(burn_ms);
         green_yield(); /* who has computed lets others have their turn */
     }
-    green_timeout_start(&timeout, options->write_timeout_ms);
-    int err = options->service->answer(exchange, chunk);
+    green_timeout_start(&timeout, setting(SETTING_WRITE_TIMEOUT_MS));
+    int err = exchange->options->service->answer(exchange, chunk);
     green_timeout_stop(&timeout);
     green_shield_stop(&shield);
     return err;
@@ -84,7 +97,7 @@ finish(struct exchange *exchange, ssize_t got)
     struct green_shield shield;
     struct green_timeout timeout;
     green_shield_start(&shield);
-    green_timeout_start(&timeout, exchange->options->write_timeout_ms);
+    green_timeout_start(&timeout, setting(SETTING_WRITE_TIMEOUT_MS));
     int err = exchange->options->service->finish(exchange);
     green_timeout_stop(&timeout);
     green_shield_stop(&shield);
@@ -110,9 +123,9 @@ talk(struct exchange *exchange)
 }
 
 enum ending
-serve(int fd, const struct options *options)
+serve(int fd, const struct options *options, struct tally *tally)
 {
-    struct exchange exchange = {.fd = fd, .options = options};
+    struct exchange exchange = {.fd = fd, .options = options, .tally = tally};
     upper_init(&exchange.upper, options->encoding);
     if (options->service->talk != NULL) {
         return talk(&exchange);
@@ -143,6 +156,7 @@ serve_linger(int fd)
     }
     green_shield_stop(&shield);
     if (late > 0) {
+        stats_add(STAT_LATE, late);
         log_write(LOG_INFO, "%ju bytes came after the end of a drained connection",
                   (uintmax_t)late);
     }

@@ -4,6 +4,8 @@
 #ifndef SERVER_SERVE_H
 #define SERVER_SERVE_H
 
+#include <stdint.h>
+
 #include "options.h"
 
 /** How a connection ended. */
@@ -14,12 +16,21 @@ enum ending {
     ENDING_BROKEN,  /**< The peer is gone or does not read. */
 };
 
+/** What passed through one connection. */
+struct tally {
+    uint64_t received; /**< Bytes. */
+    uint64_t sent;     /**< Bytes. */
+    uint64_t messages; /**< Chunks that were received and answered. */
+};
+
 /**
  * Answer everything that comes on a connection, until its end. Does not close the descriptor.
  *
  * A cancellation of the calling worker is the order to drain this connection.
+ *
+ * @param tally  What passes is added to it, and to the counters of the process.
  */
-enum ending serve(int fd, const struct options *options);
+enum ending serve(int fd, const struct options *options, struct tally *tally);
 
 /**
  * After a drained connection: wait for the peer to end its side too, so that nothing of what it got

@@ -13,6 +13,8 @@
 
 struct server {
     struct options options;
+    int argc; /**< The command line, to be read again. */
+    char **argv;
     struct listeners listeners;
     int signal_fd; /**< A signalfd for all that signals_block() blocked. */
     /** Connections that are served now: shared with the supervisor when there is one. */

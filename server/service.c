@@ -11,6 +11,36 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "stats.h"
+
+static void
+count(struct exchange *exchange, size_t length)
+{
+    exchange->tally->sent += length;
+    stats_add(STAT_SENT, length);
+}
+
+int
+service_send(struct exchange *exchange, const void *bytes, size_t length)
+{
+    int err = green_sendall(exchange->fd, bytes, length, 0);
+    if (err == 0) {
+        count(exchange, length);
+    }
+    return err;
+}
+
+int
+service_send_chunk(struct exchange *exchange, struct green_view *chunk)
+{
+    size_t length = chunk->length;
+    int err = green_send_view(exchange->fd, chunk);
+    if (err == 0) {
+        count(exchange, length);
+    }
+    return err;
+}
+
 /** Whether the answer is sure to fit the place of the chunk. */
 static bool
 is_ascii(const unsigned char *bytes, size_t length)
@@ -37,7 +67,7 @@ answer_upper_by_slices(struct exchange *exchange, struct green_view *chunk)
         if (size == 0) {
             break;
         }
-        err = green_sendall(exchange->fd, slice, size, 0);
+        err = service_send(exchange, slice, size);
     }
     free(scratch);
     green_view_release(chunk);
@@ -57,7 +87,7 @@ answer_upper(struct exchange *exchange, struct green_view *chunk)
     size_t length = chunk->length;
     const unsigned char *slice;
     upper_slice(upper, &data, &length, scratch, sizeof scratch, &slice); /* all of it, in place */
-    return green_send_view(exchange->fd, chunk);
+    return service_send_chunk(exchange, chunk);
 }
 
 static int
@@ -65,13 +95,13 @@ finish_upper(struct exchange *exchange)
 {
     unsigned char held[UPPER_HELD_MAX];
     size_t length = upper_flush(&exchange->upper, held);
-    return length == 0 ? 0 : green_sendall(exchange->fd, held, length, 0);
+    return length == 0 ? 0 : service_send(exchange, held, length);
 }
 
 static int
 answer_echo(struct exchange *exchange, struct green_view *chunk)
 {
-    return green_send_view(exchange->fd, chunk);
+    return service_send_chunk(exchange, chunk);
 }
 
 static int

@@ -9,12 +9,14 @@
 #include <green.h>
 
 #include "options.h"
+#include "serve.h"
 #include "upper.h"
 
 /** One connection's conversation. */
 struct exchange {
     int fd;
     const struct options *options;
+    struct tally *tally;
     struct upper upper;
     bool draining; /**< Told to come to an end. */
 };
@@ -31,6 +33,12 @@ struct service {
     /** Answer what was held back, since nothing more will come; 0 or a negative errno. */
     int (*finish)(struct exchange *exchange);
 };
+
+/** Send all of it, and count it; 0 or a negative errno. */
+int service_send(struct exchange *exchange, const void *bytes, size_t length);
+
+/** The same of a chunk, which is given back whatever the result. */
+int service_send_chunk(struct exchange *exchange, struct green_view *chunk);
 
 /** The finish of a service that holds nothing back. */
 int service_finish_nothing(struct exchange *exchange);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "service.h"
+#include "settings.h"
 
 enum { FIRST = ' ', PRINTABLE = 95, LINE = 72, PERIOD = PRINTABLE * (LINE + 2) };
 
@@ -34,8 +35,8 @@ talk_chargen(struct exchange *exchange)
     int err = 0;
     while (err == 0) {
         struct green_timeout timeout;
-        green_timeout_start(&timeout, exchange->options->write_timeout_ms);
-        err = green_sendall(exchange->fd, pattern, sizeof pattern, 0);
+        green_timeout_start(&timeout, setting(SETTING_WRITE_TIMEOUT_MS));
+        err = service_send(exchange, pattern, sizeof pattern);
         green_timeout_stop(&timeout);
     }
     return err == -ECANCELED ? 0 : err;

@@ -94,7 +94,7 @@ answer_operator(struct exchange *exchange, struct green_view *message)
     green_mutex_unlock(&terminal);
     green_shield_stop(&patience);
     green_view_release(message);
-    return length < 0 ? (int)length : green_sendall(exchange->fd, reply, (size_t)length, 0);
+    return length < 0 ? (int)length : service_send(exchange, reply, (size_t)length);
 }
 
 const struct service service_operator = {

@@ -45,6 +45,10 @@ signals_read(int signal_fd)
         return ORDER_END;
     case SIGQUIT:
         return ORDER_DUMP;
+    case SIGHUP:
+        return ORDER_RELOAD;
+    case SIGUSR1:
+        return ORDER_REOPEN;
     default:
         log_write(LOG_INFO, "SIG%s: nothing to do", sigabbrev_np((int)info.ssi_signo));
         return ORDER_NONE;

@@ -6,10 +6,12 @@
 
 /** What a signal asks for. */
 enum order {
-    ORDER_NONE,  /**< Nothing. */
-    ORDER_DRAIN, /**< Serve to the end, then go. */
-    ORDER_END,   /**< Go now. */
-    ORDER_DUMP,  /**< Say how things are. */
+    ORDER_NONE,   /**< Nothing. */
+    ORDER_DRAIN,  /**< Serve to the end, then go. */
+    ORDER_END,    /**< Go now. */
+    ORDER_DUMP,   /**< Say how things are. */
+    ORDER_RELOAD, /**< Read the configuration again. */
+    ORDER_REOPEN, /**< Open the log files again. */
 };
 
 /** Block them in the calling thread and all that it spawns; ignore SIGPIPE. Returns a signalfd or a

@@ -10,9 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "leave.h"
+#include "reload.h"
 #include "serve.h"
+#include "settings.h"
 #include "signals.h"
+#include "stats.h"
 
 /** Connections that were drained and only wait for their peer's end: they are not cut off. */
 static atomic_uint lingering;
@@ -21,14 +25,17 @@ static int
 handle(int fd, void *config)
 {
     struct server *server = config;
+    struct visit visit;
+    access_begin(&visit, fd);
     atomic_fetch_add(server->connections, 1);
-    enum ending ending = serve(fd, &server->options);
+    enum ending ending = serve(fd, &server->options, &visit.tally);
     atomic_fetch_sub(server->connections, 1);
     if (ending == ENDING_DRAINED) {
         atomic_fetch_add(&lingering, 1);
         serve_linger(fd);
         atomic_fetch_sub(&lingering, 1);
     }
+    access_end(&visit, ending);
     return 0;
 }
 
@@ -86,7 +93,7 @@ drain(struct server *server, struct green_server *stream, enum green_kind kind)
     static struct lookout lookout; /* a thread may outlive our frame */
     struct green_job *job = NULL;
     struct green_shield shield;
-    green_deadline deadline = green_after(server->options.drain_timeout_ms);
+    green_deadline deadline = green_after(setting(SETTING_DRAIN_TIMEOUT_MS));
     log_write(server->place == NULL ? LOG_INFO : LOG_DEBUG, "draining; %u open",
               green_server_connections(stream));
     lookout = (struct lookout){server, stream};
@@ -137,8 +144,13 @@ stream_run(struct server *server, enum green_kind kind, unsigned limit)
     green_yield(); /* those who accept wait at their listeners now */
     server_ready(server);
     enum order order;
-    while ((order = signals_wait(server->signal_fd)) == ORDER_DUMP) {
-        dump(stream, false);
+    while ((order = signals_wait(server->signal_fd)) == ORDER_DUMP || order == ORDER_RELOAD ||
+           order == ORDER_REOPEN) {
+        if (order == ORDER_DUMP) {
+            dump(stream, false);
+        } else {
+            reload_on(server, order);
+        }
     }
     if (order == ORDER_END) {
         leave_at_once(server, count_unserved(stream), false);

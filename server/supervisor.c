@@ -18,7 +18,10 @@
 #include <unistd.h>
 
 #include "leave.h"
+#include "reload.h"
+#include "settings.h"
 #include "signals.h"
+#include "stats.h"
 
 /** A worker that ends by itself after less has failed at its start. */
 #define CRASH_MS 1000
@@ -123,6 +126,7 @@ worker_main(void *arg)
     self->server->connections = &start->place->connections;
     self->server->board = self->board;
     self->server->place = start->place;
+    stats_take((size_t)(start->place - self->board->places), false);
     /* Not by return: what was cut off is not waited for. */
     _exit(start->work(self->server));
 }
@@ -274,7 +278,7 @@ drain(struct supervisor *self)
 {
     log_write(LOG_INFO, "draining; %u open", connections(self));
     self->draining = true;
-    self->drain_until = green_after(self->server->options.drain_timeout_ms);
+    self->drain_until = green_after(setting(SETTING_DRAIN_TIMEOUT_MS));
     for (size_t i = 0; i < self->places; i++) {
         if (self->jobs[i] != NULL) {
             green_job_cancel(self->jobs[i]);
@@ -378,6 +382,8 @@ control(struct supervisor *self)
             drain(self);
         } else if (order == ORDER_DUMP) {
             dump(self);
+        } else if (order == ORDER_RELOAD || order == ORDER_REOPEN) {
+            reload_on(self->server, order);
         }
         if (self->ready[1].revents != 0) {
             uint64_t ignored;

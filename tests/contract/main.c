@@ -18,10 +18,10 @@ static const struct theme {
     const char *name;
     theme_add add;
 } themes[] = {
-    {"echo", echo_add},       {"peers", peers_add}, {"memory", memory_add},
-    {"limits", limits_add},   {"drain", drain_add}, {"faults", faults_add},
-    {"workers", workers_add}, {"ipv6", ipv6_add},   {"addresses", addresses_add},
-    {"options", options_add},
+    {"echo", echo_add},       {"peers", peers_add},     {"memory", memory_add},
+    {"limits", limits_add},   {"drain", drain_add},     {"faults", faults_add},
+    {"workers", workers_add}, {"ipv6", ipv6_add},       {"addresses", addresses_add},
+    {"config", config_add},   {"options", options_add},
 };
 
 static bool

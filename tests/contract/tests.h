@@ -18,6 +18,7 @@ const char *faults_add(TCase *tcase);    /* test_faults.c: no descriptors left, 
 const char *workers_add(TCase *tcase);   /* test_workers.c: killed processes */
 const char *addresses_add(TCase *tcase); /* test_addresses.c: where it listens, what it writes */
 const char *ipv6_add(TCase *tcase);      /* test_addresses.c */
+const char *config_add(TCase *tcase);    /* test_config.c: files, environment, reload, logs */
 const char *options_add(TCase *tcase); /* test_options.c: the command line, the same in all modes */
 
 #endif

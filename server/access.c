@@ -1,0 +1,109 @@
+/*
+ * The access log, and the counters of connections.
+ *
+ * Under a flood lines cost more than the connections that they are about: past a number in a second
+ * they are left out, and how many were is said with the next one that is written.
+ */
+#include "access.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <green.h>
+
+#include "settings.h"
+#include "sink.h"
+#include "stats.h"
+
+/** Lines that a process writes in a second. */
+#define LINES_PER_SECOND 1000
+
+static struct sink sink = {NULL, -1, 0};
+static const char *const endings[] = {"peer", "idle", "drained", "broken"};
+
+/** The second that is under way, and the lines written and left out in it; any thread. */
+static _Atomic uint64_t second;
+static _Atomic uint64_t written;
+static _Atomic uint64_t left_out;
+
+int
+access_open(const char *target)
+{
+    if (target == NULL || strcmp(target, "off") == 0) {
+        return 0;
+    }
+    if (strcmp(target, "-") == 0) {
+        sink.fd = STDOUT_FILENO;
+        return 0;
+    }
+    return sink_open_file(&sink, target);
+}
+
+void
+access_begin(struct visit *visit, int fd)
+{
+    *visit = (struct visit){.began_ns = 0};
+    if (sink.fd >= 0) {
+        socklen_t length = sizeof visit->peer;
+        getpeername(fd, (struct sockaddr *)&visit->peer, &length);
+        visit->began_ns = green_after(0);
+    }
+    stats_add(STAT_ACCEPTED, 1);
+}
+
+/** Whether there is room for one more line in this second. */
+static bool
+has_room(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    uint64_t before = atomic_load(&second);
+    if (before != (uint64_t)now.tv_sec &&
+        atomic_compare_exchange_strong(&second, &before, (uint64_t)now.tv_sec)) {
+        atomic_store(&written, 0);
+    }
+    if (atomic_fetch_add(&written, 1) < LINES_PER_SECOND) {
+        return true;
+    }
+    atomic_fetch_add(&left_out, 1);
+    return false;
+}
+
+static size_t
+format_line(char *line, size_t size, const struct visit *visit, enum ending ending)
+{
+    char address[GREEN_ADDRESS_TEXT] = "unix"; /* who connects there has no name as a rule */
+    char stamp[40];
+    if (visit->peer.sin6_family == AF_INET || visit->peer.sin6_family == AF_INET6) {
+        struct green_address peer = {.length = sizeof visit->peer};
+        memcpy(&peer.storage, &visit->peer, sizeof visit->peer);
+        green_address_format(&peer, address, sizeof address);
+    }
+    log_stamp(stamp);
+    const char *form = setting(SETTING_LOG_FORMAT) == LOG_JSON
+                           ? "{\"time\":\"%s\",\"peer\":\"%s\",\"received\":%" PRIu64
+                             ",\"sent\":%" PRIu64 ",\"messages\":%" PRIu64
+                             ",\"seconds\":%.3f,\"end\":\"%s\",\"left_out\":%" PRIu64 "}\n"
+                           : "%s %s received=%" PRIu64 " sent=%" PRIu64 " messages=%" PRIu64
+                             " seconds=%.3f end=%s left_out=%" PRIu64 "\n";
+    double seconds = (double)(green_after(0) - visit->began_ns) / 1e9;
+    const struct tally *tally = &visit->tally;
+    int length = snprintf(line, size, form, stamp, address, tally->received, tally->sent,
+                          tally->messages, seconds, endings[ending], atomic_exchange(&left_out, 0));
+    return (size_t)length < size ? (size_t)length : size - 1;
+}
+
+void
+access_end(const struct visit *visit, enum ending ending)
+{
+    stats_add((enum stat)(STAT_ENDED + ending), 1);
+    if (sink.fd >= 0 && has_room()) {
+        char line[512];
+        size_t length = format_line(line, sizeof line, visit, ending);
+        sink_write(&sink, line, length);
+    }
+}

@@ -1,0 +1,298 @@
+/*
+ * The table of the options and the values that each takes.
+ *
+ * Invariant: a value is checked by its row alone; what several options mean together is checked in
+ * options.c, once all are there.
+ */
+#include "options_table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mode.h"
+#include "service.h"
+#include "values.h"
+
+const struct mode *const modes[] = {&mode_green, &mode_thread, &mode_prefork, NULL};
+
+static const char *const encodings[] = {"utf-8", "ascii", NULL};
+static const char *const formats[] = {"text", "json", NULL};
+static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
+
+struct options_text {
+    struct options_text *next;
+    char text[];
+};
+
+#define AT(member) offsetof(struct options, member)
+
+const struct options_row options_rows[] = {
+    {"mode", OPTIONS_MODE, false, AT(mode), 0, 0, "one of green, thread, prefork", "MODE",
+     "green, thread or prefork (green)"},
+    {"host", OPTIONS_HOST, false, AT(hosts), 0, 0, "an address or a name", "ADDR",
+     "listen there; may be repeated (127.0.0.1)"},
+    {"port", OPTIONS_NUMBER, false, AT(port), 0, 65535, "a port, a number from 0 to 65535", "N",
+     "the port; 0: any free one (8888)"},
+    {"unix", OPTIONS_TEXT, false, AT(unix_path), 0, 0, "a path", "PATH",
+     "listen on a UNIX socket; a stale one is replaced"},
+    {"workers", OPTIONS_NUMBER, false, AT(workers), 1, 32768, "a number from 1 to 32768", "N",
+     "worker processes: green 1, prefork 8"},
+    {"max-workers", OPTIONS_NUMBER, false, AT(max_workers), 1, 32768, "a number from 1 to 32768",
+     "N", "prefork: as many under load (256)"},
+    {"max-connections", OPTIONS_NUMBER, false, AT(max_connections), 1, 100000000,
+     "a number from 1 up", "N", "more wait in the backlog (what descriptors allow; thread 4096)"},
+    {"backlog", OPTIONS_NUMBER, false, AT(backlog), 1, 1000000, "a number from 1 to 1000000", "N",
+     "connections that may wait to be accepted (4096)"},
+    {"stack-size", OPTIONS_SIZE, false, AT(stack_size), 16384, 1 << 30, "a size from 16k to 1g",
+     "SIZE", "stack of a task or thread (64k)"},
+    {"service", OPTIONS_SERVICE, false, AT(service), 0, 0,
+     "one of upper, echo, discard, chargen, operator", "NAME",
+     "upper, echo, discard, chargen or operator (upper)"},
+    {"encoding", OPTIONS_ENCODING, false, AT(encoding), 0, 0, "one of utf-8, ascii", "NAME",
+     "utf-8 or ascii: what is upper-cased (utf-8)"},
+    {"delay", OPTIONS_DURATION, true, AT(delay_ms), 1, 0, "a time such as 50 or 50ms", "MS",
+     "wait before each answer: work that waits (0)"},
+    {"burn", OPTIONS_DURATION, true, AT(burn_ms), 1, 0, "a time such as 5 or 5ms", "MS",
+     "compute before each answer: work that computes (0)"},
+    {"idle-timeout", OPTIONS_DURATION, true, AT(idle_timeout_ms), 1000, 1,
+     "a time such as 300s, 500ms or 5m", "TIME",
+     "close a connection that was silent for so long (300s)"},
+    {"write-timeout", OPTIONS_DURATION, true, AT(write_timeout_ms), 1000, 1, "a time such as 60s",
+     "TIME", "close one that does not take its answer (60s)"},
+    {"drain-timeout", OPTIONS_DURATION, true, AT(drain_timeout_ms), 1000, 0, "a time such as 30s",
+     "TIME", "how long a drain may last (30s)"},
+    {"pidfile", OPTIONS_TEXT, false, AT(pidfile), 0, 0, "a path", "FILE",
+     "write the process id there"},
+    {"config", OPTIONS_TEXT, false, AT(config), 0, 0, "a path", "FILE",
+     "read options from there, a line each: port = 8888"},
+    {"check-config", OPTIONS_FLAG, false, AT(check_config), 0, 0, "yes or no", "",
+     "say whether the options are right, and end"},
+    {"log", OPTIONS_TEXT, false, AT(log), 0, 0, "stderr, journal or a path", "TARGET",
+     "stderr, journal or a file (stderr)"},
+    {"access-log", OPTIONS_TEXT, false, AT(access_log), 0, 0, "off, - or a path", "TARGET",
+     "a line for each connection that ended: off, - or a file (off)"},
+    {"log-format", OPTIONS_FORMAT, true, AT(log_format), 0, 0, "one of text, json", "NAME",
+     "text or json (text)"},
+    {"log-level", OPTIONS_LEVEL, true, AT(log_level), 0, 0, "one of debug, info, warning, error",
+     "LEVEL", "debug, info, warning or error (info)"},
+    {.name = NULL},
+};
+
+const struct options_row *
+options_find(const char *name)
+{
+    for (const struct options_row *row = options_rows; row->name != NULL; row++) {
+        if (strcmp(row->name, name) == 0) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+/* ---- setting ---- */
+
+/** The place of a name in a list that NULL ends; -1 when it is not there. */
+static int
+find_name(const char *const *names, const char *name)
+{
+    for (int i = 0; names[i] != NULL; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/** A copy that lives as long as the options; NULL without memory. */
+static const char *
+keep(struct options *options, const char *value)
+{
+    size_t size = strlen(value) + 1;
+    struct options_text *text = malloc(sizeof *text + size);
+    if (text == NULL) {
+        return NULL;
+    }
+    memcpy(text->text, value, size);
+    text->next = options->texts;
+    options->texts = text;
+    return text->text;
+}
+
+void
+options_free(struct options *options)
+{
+    while (options->texts != NULL) {
+        struct options_text *text = options->texts;
+        options->texts = text->next;
+        free(text);
+    }
+}
+
+static bool
+set_text(struct options *options, const char **member, const char *value)
+{
+    const char *kept = *value != '\0' ? keep(options, value) : NULL;
+    if (kept != NULL) {
+        *member = kept;
+    }
+    return kept != NULL;
+}
+
+static bool
+set_mode(struct options *options, const char *value)
+{
+    for (size_t i = 0; modes[i] != NULL; i++) {
+        if (strcmp(modes[i]->name, value) == 0) {
+            options->mode = modes[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+set_service(struct options *options, const char *value)
+{
+    for (size_t i = 0; services[i] != NULL; i++) {
+        if (strcmp(services[i]->name, value) == 0) {
+            options->service = services[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+set_named(struct options *options, enum options_kind kind, const char *value)
+{
+    int place;
+    switch (kind) {
+    case OPTIONS_ENCODING:
+        place = find_name(encodings, value);
+        options->encoding = (enum encoding)place;
+        return place >= 0;
+    case OPTIONS_FORMAT:
+        place = find_name(formats, value);
+        options->log_format = (enum log_format)place;
+        return place >= 0;
+    case OPTIONS_LEVEL:
+        place = find_name(levels, value);
+        options->log_level = (enum log_level)place;
+        return place >= 0;
+    case OPTIONS_MODE:
+        return set_mode(options, value);
+    default:
+        return set_service(options, value);
+    }
+}
+
+static bool
+set_flag(bool *member, const char *value)
+{
+    static const char *const words[] = {"no", "yes", "false", "true", "off", "on", NULL};
+    int place = find_name(words, value);
+    *member = place % 2 == 1;
+    return place >= 0;
+}
+
+bool
+options_set(struct options *options, const struct options_row *row, const char *value)
+{
+    void *member = (char *)options + row->offset;
+    uint64_t *number = member;
+    switch (row->kind) {
+    case OPTIONS_NUMBER:
+        options->port_given = options->port_given || row->offset == AT(port);
+        return value_number(value, number) && *number >= row->least && *number <= row->most;
+    case OPTIONS_SIZE:
+        return value_size(value, number) && *number >= row->least && *number <= row->most;
+    case OPTIONS_DURATION:
+        return value_duration(value, row->least, number) && *number >= row->most;
+    case OPTIONS_TEXT:
+        return set_text(options, member, value);
+    case OPTIONS_FLAG:
+        return set_flag(member, value);
+    case OPTIONS_HOST:
+        return options->host_count < HOSTS_MAX &&
+               set_text(options, &options->hosts[options->host_count], value) &&
+               ++options->host_count > 0;
+    default:
+        return set_named(options, row->kind, value);
+    }
+}
+
+void
+options_forget_hosts(struct options *options)
+{
+    options->host_count = 0;
+}
+
+/* ---- comparing and showing ---- */
+
+const char *
+options_format(const struct options *options, const struct options_row *row, char *buffer,
+               size_t size)
+{
+    const void *member = (const char *)options + row->offset;
+    const char *text = NULL;
+    size_t length = 0;
+    buffer[0] = '\0';
+    switch (row->kind) {
+    case OPTIONS_NUMBER:
+    case OPTIONS_SIZE:
+        snprintf(buffer, size, "%" PRIu64, *(const uint64_t *)member);
+        return buffer;
+    case OPTIONS_DURATION:
+        snprintf(buffer, size, "%" PRIu64 "ms", *(const uint64_t *)member);
+        return buffer;
+    case OPTIONS_HOST:
+        for (size_t i = 0; i < options->host_count && length < size; i++) {
+            length += (size_t)snprintf(buffer + length, size - length, "%s%s", i > 0 ? ", " : "",
+                                       options->hosts[i]);
+        }
+        return buffer;
+    case OPTIONS_TEXT:
+        text = *(const char *const *)member;
+        break;
+    case OPTIONS_FLAG:
+        text = *(const bool *)member ? "yes" : "no";
+        break;
+    case OPTIONS_MODE:
+        text = options->mode->name;
+        break;
+    case OPTIONS_SERVICE:
+        text = options->service->name;
+        break;
+    case OPTIONS_ENCODING:
+        text = encodings[options->encoding];
+        break;
+    case OPTIONS_FORMAT:
+        text = formats[options->log_format];
+        break;
+    case OPTIONS_LEVEL:
+        text = levels[options->log_level];
+        break;
+    }
+    snprintf(buffer, size, "%s", text == NULL ? "" : text);
+    return buffer;
+}
+
+bool
+options_same(const struct options *a, const struct options *b, const struct options_row *row)
+{
+    char left[1024];
+    char right[1024];
+    return strcmp(options_format(a, row, left, sizeof left),
+                  options_format(b, row, right, sizeof right)) == 0;
+}
+
+void
+options_copy(struct options *to, const struct options *from, const struct options_row *row)
+{
+    size_t size = row->kind == OPTIONS_FORMAT  ? sizeof to->log_format
+                  : row->kind == OPTIONS_LEVEL ? sizeof to->log_level
+                                               : sizeof(uint64_t);
+    memcpy((char *)to + row->offset, (const char *)from + row->offset, size);
+}

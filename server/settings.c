@@ -1,0 +1,46 @@
+/*
+ * The page of settings.
+ *
+ * Invariant: the process that the user started writes them, everybody reads. Each stands for
+ * itself: no two have to change in the same instant.
+ */
+#include "settings.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+static setting_value own_page[SETTING_COUNT] = {[SETTING_LOG_LEVEL] = LOG_INFO};
+
+setting_value *settings_page = own_page;
+
+int
+settings_share(void)
+{
+    setting_value *page = mmap(NULL, SETTING_COUNT * sizeof *page, PROT_READ | PROT_WRITE,
+                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        return -errno;
+    }
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        atomic_store(&page[i], atomic_load(&settings_page[i]));
+    }
+    settings_page = page;
+    return 0;
+}
+
+void
+settings_apply(const struct options *options)
+{
+    const uint64_t values[] = {
+        [SETTING_IDLE_TIMEOUT_MS] = options->idle_timeout_ms,
+        [SETTING_WRITE_TIMEOUT_MS] = options->write_timeout_ms,
+        [SETTING_DRAIN_TIMEOUT_MS] = options->drain_timeout_ms,
+        [SETTING_DELAY_MS] = options->delay_ms,
+        [SETTING_BURN_MS] = options->burn_ms,
+        [SETTING_LOG_FORMAT] = options->log_format,
+        [SETTING_LOG_LEVEL] = options->log_level,
+    };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        atomic_store(&settings_page[i], values[i]);
+    }
+}

@@ -1,0 +1,42 @@
+/*
+ * Settings that may change while echod runs. All its processes share one page of them, so that a
+ * change holds everywhere at once and nobody has to be told.
+ */
+#ifndef SERVER_SETTINGS_H
+#define SERVER_SETTINGS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "options.h"
+
+enum setting {
+    SETTING_IDLE_TIMEOUT_MS,
+    SETTING_WRITE_TIMEOUT_MS,
+    SETTING_DRAIN_TIMEOUT_MS,
+    SETTING_DELAY_MS,
+    SETTING_BURN_MS,
+    SETTING_LOG_FORMAT, /**< enum log_format */
+    SETTING_LOG_LEVEL,  /**< enum log_level */
+    SETTING_LOG_ROUND,  /**< Counts the times that log files are to be opened again. */
+    SETTING_COUNT,
+};
+
+typedef _Atomic uint64_t setting_value;
+
+/** The shared page; before settings_share() one of this process. */
+extern setting_value *settings_page;
+
+/** Make the page shared with all processes that are forked from now on; 0 or a negative errno. */
+int settings_share(void);
+
+/** Take over what the options say. */
+void settings_apply(const struct options *options);
+
+static inline uint64_t
+setting(enum setting which)
+{
+    return atomic_load_explicit(&settings_page[which], memory_order_relaxed);
+}
+
+#endif
