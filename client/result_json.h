@@ -4,6 +4,7 @@
 #ifndef ECHOC_RESULT_JSON_H
 #define ECHOC_RESULT_JSON_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "result.h"
@@ -26,5 +27,11 @@ extern const struct echoc_member echoc_members_machine[];
 
 /** The histograms of a result: name, place in struct echoc_histograms, and the end as above. */
 extern const struct echoc_member echoc_members_histograms[];
+
+/** A result as a value, to be given back with json_decref(); NULL when memory is short. */
+json_t *echoc_result_to_json(const struct echoc_result *result);
+
+/** Write a value to a file; "-" is standard output. Returns 0 or a negative errno value. */
+int echoc_json_dump(const json_t *root, const char *path);
 
 #endif

@@ -234,8 +234,8 @@ whole(struct writer *writer, const struct echoc_result *result)
     return root;
 }
 
-static int
-dump(const json_t *root, const char *path)
+int
+echoc_json_dump(const json_t *root, const char *path)
 {
     size_t flags = JSON_INDENT(2) | JSON_REAL_PRECISION(12);
     if (strcmp(path, "-") == 0) {
@@ -250,12 +250,23 @@ dump(const json_t *root, const char *path)
     return fclose(file) != 0 && err == 0 ? -errno : err;
 }
 
-int
-echoc_result_write(const struct echoc_result *result, const char *path)
+json_t *
+echoc_result_to_json(const struct echoc_result *result)
 {
     struct writer writer = {false};
     json_t *root = whole(&writer, result);
-    int err = writer.failed || root == NULL ? -ENOMEM : dump(root, path);
+    if (writer.failed) {
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
+
+int
+echoc_result_write(const struct echoc_result *result, const char *path)
+{
+    json_t *root = echoc_result_to_json(result);
+    int err = root == NULL ? -ENOMEM : echoc_json_dump(root, path);
     json_decref(root);
     return err;
 }
