@@ -11,7 +11,7 @@ set -eu
 
 usage()
 {
-    echo "usage: ./dev soak [--seeds N] [--from N] [--seconds S] [sync|queue|channel]..." >&2
+    echo "usage: ./dev soak [--seeds N] [--from N] [--seconds S] [sync|queue|channel|job]..." >&2
     exit 2
 }
 
@@ -39,7 +39,7 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 if [ $# -eq 0 ]; then
-    set -- sync queue channel
+    set -- sync queue channel job
 fi
 
 status=0
