@@ -52,6 +52,9 @@ green__kernel_poll(struct green_job *self, struct pollfd *fds, size_t count,
         return err != 0 ? err : -ETIMEDOUT;
     }
     for (;;) {
+        if (count == 1) {
+            green__wait_on_fd(self, fds->fd);
+        }
         int err = green__kernel_enter(self, deadline);
         if (err == -EAGAIN) {
             return poll_in_slices(self, fds, count, deadline);
@@ -113,6 +116,7 @@ ssize_t
 green__kernel_call(struct green_job *self, const struct green__call *call)
 {
     for (;;) {
+        green__wait_on_fd(self, call->fd);
         int err = green__kernel_enter(self, GREEN_FOREVER);
         bool alarmed = err == 0;
         if (err == -ETIMEDOUT) {

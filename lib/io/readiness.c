@@ -47,6 +47,7 @@ await(struct green__io *io, int fd, struct green__slot *slot, unsigned event)
         return err;
     }
     green__wait_begin(self);
+    green__wait_on_fd(self, fd);
     *place = self;
     err =
         park_in_engine(io, self, GREEN_FOREVER,

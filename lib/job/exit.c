@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "job/job.h"
+#include "sched/registry.h"
 #include "sched/sched.h"
 
 static struct green__lock lock;
@@ -29,6 +30,10 @@ green__exit_watch(void)
 void
 green__exit_add(struct green_job *job)
 {
+    green__registry_add(job);
+    if (job->daemon) {
+        return;
+    }
     green__exit_watch();
     green_job_get(job);
     green__lock(&lock);
@@ -39,6 +44,7 @@ green__exit_add(struct green_job *job)
 void
 green__exit_remove(struct green_job *job)
 {
+    green__registry_remove(job);
     green__lock(&lock);
     bool listed = !green__list_empty(&job->member);
     green__list_remove(&job->member);
@@ -100,17 +106,20 @@ void
 green__exit_fork_prepare(void)
 {
     green__lock(&lock);
+    green__registry_fork_prepare();
 }
 
 void
 green__exit_fork_parent(void)
 {
+    green__registry_fork_parent();
     green__unlock(&lock);
 }
 
 void
-green__exit_fork_child(void)
+green__exit_fork_child(struct green_job *self)
 {
+    green__registry_fork_child(self);
     green__list_init(&pending);
     green__unlock(&lock);
 }

@@ -188,6 +188,7 @@ green__group_spawn(struct green_group *group, const struct green__member_plan *p
     }
     struct green_job *job = NULL;
     struct member *member = green__alloc(sizeof *member);
+    green__spawn_site = plan->spawned_at;
     err = member == NULL ? -ENOMEM
                          : green_spawn_as(plan->kind, plan->entry, plan->arg, plan->options, &job);
     if (err == 0) {
@@ -218,14 +219,20 @@ green_group_spawn_as(struct green_group *group, enum green_kind kind, green_entr
                      const struct green_spawn_options *options, struct green_job **ret_job,
                      green_deadline deadline)
 {
-    struct green__member_plan plan = {.kind = kind, .entry = entry, .arg = arg, .options = options};
+    struct green__member_plan plan = {.kind = kind,
+                                      .entry = entry,
+                                      .arg = arg,
+                                      .options = options,
+                                      .spawned_at = __builtin_return_address(0)};
     return green__group_spawn(group, &plan, ret_job, deadline);
 }
 
 int
 green_group_spawn(struct green_group *group, green_entry entry, void *arg)
 {
-    return green_group_spawn_as(group, GREEN_TASK, entry, arg, NULL, NULL, GREEN_FOREVER);
+    struct green__member_plan plan = {
+        .kind = GREEN_TASK, .entry = entry, .arg = arg, .spawned_at = __builtin_return_address(0)};
+    return green__group_spawn(group, &plan, NULL, GREEN_FOREVER);
 }
 
 /* ---- join ---- */

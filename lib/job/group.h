@@ -18,6 +18,7 @@ struct green__member_plan {
     const struct green_spawn_options *options; /* NULL for the defaults */
     green__member_end on_end;                  /* NULL: nobody is told */
     void *on_end_arg;
+    const void *spawned_at; /* whose call it is, in the program; NULL: the library's own */
 };
 
 /** As green_group_spawn_as(). */

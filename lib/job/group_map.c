@@ -47,7 +47,10 @@ green_map(enum green_kind kind, unsigned limit, green_entry entry, void *const *
     if (values == NULL) {
         return -ENOMEM;
     }
-    struct green__member_plan plan = {.kind = kind, .entry = entry, .on_end = store_value};
+    struct green__member_plan plan = {.kind = kind,
+                                      .entry = entry,
+                                      .on_end = store_value,
+                                      .spawned_at = __builtin_return_address(0)};
     struct green_group group;
     green_group_init(&group, limit);
     int err = spawn_all(&group, &plan, args, count, values, deadline);

@@ -40,6 +40,9 @@ green_spawn_as(enum green_kind kind, green_entry entry, void *arg,
     if (options == NULL) {
         options = &defaults;
     }
+    if (green__spawn_site == NULL) {
+        GREEN__SPAWNED_BY_CALLER();
+    }
     struct green_job *job;
     int err = -EINVAL;
     switch (kind) {
@@ -53,6 +56,7 @@ green_spawn_as(enum green_kind kind, green_entry entry, void *arg,
         err = green__process_spawn(entry, arg, options, &job);
         break;
     }
+    green__spawn_site = NULL;
     if (err != 0) {
         return err;
     }
@@ -67,6 +71,7 @@ green_spawn_as(enum green_kind kind, green_entry entry, void *arg,
 int
 green_spawn(green_entry entry, void *arg, struct green_job **ret_job)
 {
+    GREEN__SPAWNED_BY_CALLER();
     return green_spawn_as(GREEN_TASK, entry, arg, NULL, ret_job);
 }
 

@@ -38,7 +38,8 @@ void green__attend_fork_child(void);
 /** See to it that green__exit_run() is called at exit. */
 void green__exit_watch(void);
 
-/** Join the job before the process ends; the list keeps a reference. */
+/** A thread or process is there: list it, and join it before this process ends unless it is a
+ *  daemon; a reference is kept until then. */
 void green__exit_add(struct green_job *job);
 
 /** Its job has ended by itself. */
@@ -53,6 +54,6 @@ void green__exit_run(void);
 /** Around a fork. In the child nothing is left to join. */
 void green__exit_fork_prepare(void);
 void green__exit_fork_parent(void);
-void green__exit_fork_child(void);
+void green__exit_fork_child(struct green_job *self);
 
 #endif

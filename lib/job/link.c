@@ -149,7 +149,8 @@ green_spawn_later(uint64_t ms, green_entry entry, void *arg, struct green_job **
     }
     *later = (struct later){.hook = {.run = free_later}, .ms = ms, .entry = entry, .arg = arg};
     struct green_job *job;
-    int err = green_spawn(run_later, later, &job);
+    GREEN__SPAWNED_BY_CALLER();
+    int err = green_spawn_as(GREEN_TASK, run_later, later, NULL, &job);
     if (err != 0) {
         green__free(later);
         return err;

@@ -172,7 +172,7 @@ child_main(struct process *process, const struct green_spawn_options *options, s
     close(pipes->reserve);
     green__sched_fork_child();
     green__attend_fork_child();
-    green__exit_fork_child();
+    green__exit_fork_child(self);
     green__pause_fork_child();
     green__children_fork_child();
     if (!options->keep_all_fds) {
@@ -333,9 +333,7 @@ green__process_spawn(green_entry entry, void *arg, const struct green_spawn_opti
         green_job_put(job);
         return err;
     }
-    if (!job->daemon) {
-        green__exit_add(job);
-    }
+    green__exit_add(job);
     *ret_job = job;
     return 0;
 }

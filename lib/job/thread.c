@@ -31,9 +31,7 @@ thread_main(void *arg)
     green__wait_heed(self);
     intptr_t value = self->cancelled ? -ECANCELED : self->entry(self->arg);
     green__worker_detach(self, value);
-    if (!self->daemon) {
-        green__exit_remove(self);
-    }
+    green__exit_remove(self);
     green__worker_end(self, value);
     green__worker_thread_ended(); /* once those who join it have been woken */
     green__running = NULL;
@@ -82,16 +80,12 @@ green__thread_spawn(green_entry entry, void *arg, const struct green_spawn_optio
     int err = green__job_set_name(job, options);
     if (err == 0) {
         green_job_get(job); /* the thread's own */
-        if (!job->daemon) {
-            green__exit_add(job);
-        }
+        green__exit_add(job);
         green__worker_thread_begins();
         err = start(job, options->stack_size);
         if (err != 0) {
             green__worker_thread_ended();
-            if (!job->daemon) {
-                green__exit_remove(job);
-            }
+            green__exit_remove(job);
             green_job_put(job);
         }
     }

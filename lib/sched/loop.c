@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/errors.h"
 #include "sched/coroutine.h"
 #include "sched/sched.h"
@@ -180,6 +181,7 @@ create(struct green_job *host, struct green__sched **ret_sched)
         return err;
     }
     green__list_init(&sched->tasks);
+    sched->stamp = green__clock_coarse();
     sched->uv_poller.wait = uv_wait;
     sched->uv_poller.destroy = uv_destroy;
     sched->uv_poller.abandon = uv_destroy;
@@ -240,6 +242,16 @@ green__sched_destroy(struct green__sched *sched)
         sched->free_jobs = next;
     }
     green__free(sched);
+}
+
+void
+green__sched_each(void (*call)(struct green__sched *sched, void *arg), void *arg)
+{
+    green__lock(&all_lock);
+    for (struct green__list *link = all.next; link != &all; link = link->next) {
+        call(GREEN__CONTAINER(link, struct green__sched, registered), arg);
+    }
+    green__unlock(&all_lock);
 }
 
 /* ---- fork ---- */

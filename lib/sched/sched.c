@@ -137,6 +137,7 @@ turn(struct green__sched *sched)
     if (sched->seeded) {
         green__seed_looked(sched);
     }
+    sched->stamp = green__clock_coarse();
     green__sched_take_inbox(sched);
     expire_timers(sched);
     if (atomic_load_explicit(&sched->host->attention, memory_order_relaxed) != 0) {
@@ -217,7 +218,9 @@ task_main(void *arg)
     green__worker_finish(self);
     self->state = GREEN__ENDED;
     green__timers_unset(&sched->timers, &self->timer);
+    green__lock(&sched->tasks_lock);
     green__list_remove(&self->member);
+    green__unlock(&sched->tasks_lock);
     sched->task_count--;
     sched->daemon_count -= self->daemon;
     if (sched->ending && sched->task_count == sched->daemon_count) {
@@ -285,7 +288,9 @@ green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t st
     }
     task->sched = sched;
     green__context_make(&task->context, task->stack.low, task->stack.size, task_main, task);
+    green__lock(&sched->tasks_lock);
     green__list_append(&sched->tasks, &task->member);
+    green__unlock(&sched->tasks_lock);
     sched->task_count++;
     sched->daemon_count += task->daemon;
     green__sched_ready(task);

@@ -43,13 +43,15 @@ struct green__sched {
     bool seeded;     /**< A deterministic run: the budget is always 0. */
     struct green_job *host;
     struct green_job
-        *leftover; /**< A task that has ended and whose stack nobody runs on any more. */
+        *leftover;  /**< A task that has ended and whose stack nobody runs on any more. */
+    uint64_t stamp; /**< The time of the last look at the outside world, to a tick. */
     struct green__timers timers;
     struct green__poller *poller;
     struct green__stack_pool *stacks;
     struct green_job *free_jobs;
     size_t free_job_count;
     struct green__list tasks;
+    struct green__lock tasks_lock; /**< Others read the list: it changes with the lock held. */
     size_t task_count;
     size_t daemon_count; /**< Of those, the daemons. */
     size_t uv_requests;  /**< Requests of libuv under way: keep the host in the loop. */
@@ -122,6 +124,9 @@ void green__sched_finish(struct green__sched *sched);
 
 /** Unmake it. No task is left. */
 void green__sched_destroy(struct green__sched *sched);
+
+/** Call a function for each scheduler of the process, which stays until it returns. */
+void green__sched_each(void (*call)(struct green__sched *sched, void *arg), void *arg);
 
 /** Around a fork: keeps the list of schedulers whole. */
 void green__sched_fork_prepare(void);

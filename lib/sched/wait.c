@@ -162,7 +162,8 @@ static int
 park(struct green_job *self, green_deadline deadline, const char *what)
 {
     green_deadline limit = green__wait_limit(self, deadline);
-    self->waits_for = what;
+    green__wait_note(self, what,
+                     green__wait_in_kernel(self) ? green__clock_coarse() : self->sched->stamp);
     int err = 0;
     while (!self->woken) {
         err = green__wait_cancelled(self) ? -ECANCELED : 0;
@@ -180,7 +181,7 @@ park(struct green_job *self, green_deadline deadline, const char *what)
         }
         err = 0;
     }
-    self->waits_for = NULL;
+    green__wait_noted(self);
     return self->woken ? 0 : err;
 }
 
@@ -235,6 +236,7 @@ green__wait_in(struct green__lock *lock, struct green__list *waiters, struct gre
                green_deadline deadline, const char *what)
 {
     green__wait_begin(self);
+    green__wait_on(self, lock);
     green__list_append(waiters, &self->waiter.link);
     green__unlock(lock);
     int err = park(self, deadline, what);

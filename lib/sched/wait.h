@@ -40,6 +40,36 @@ green__wait_check(struct green_job *self)
     return green__wait_cancelled(self) ? -ECANCELED : 0;
 }
 
+/** Say which object a worker is about to wait for; its next wait forgets it again. */
+static inline void
+green__wait_on(struct green_job *self, const void *object)
+{
+    atomic_store_explicit(&self->waits_on, (uintptr_t)object, memory_order_relaxed);
+}
+
+/** The same of a descriptor, which an odd number stands for: objects lie at even addresses. */
+static inline void
+green__wait_on_fd(struct green_job *self, int fd)
+{
+    atomic_store_explicit(&self->waits_on, (uintptr_t)(unsigned)fd << 1 | 1, memory_order_relaxed);
+}
+
+/** Say what a worker waits for from now on, in words, in static storage. */
+static inline void
+green__wait_note(struct green_job *self, const char *what, uint64_t since)
+{
+    atomic_store_explicit(&self->waits_since, since, memory_order_relaxed);
+    atomic_store_explicit(&self->waits_for, what, memory_order_relaxed);
+}
+
+/** It waits no more. */
+static inline void
+green__wait_noted(struct green_job *self)
+{
+    atomic_store_explicit(&self->waits_for, NULL, memory_order_relaxed);
+    atomic_store_explicit(&self->waits_on, 0, memory_order_relaxed);
+}
+
 /** Start a wait of the calling worker. */
 static inline void
 green__wait_begin(struct green_job *self)

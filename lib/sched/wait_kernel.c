@@ -164,6 +164,8 @@ green__kernel_enter(struct green_job *self, green_deadline deadline)
     }
     if (err != 0) {
         green__kernel_leave(self);
+    } else {
+        green__wait_note(self, "a descriptor", green__clock_coarse());
     }
     return err;
 }
@@ -172,6 +174,7 @@ void
 green__kernel_leave(struct green_job *self)
 {
     struct green__alarm *alarm = atomic_load_explicit(&self->alarm, memory_order_relaxed);
+    green__wait_noted(self);
     atomic_store_explicit(&alarm->in_kernel, false, memory_order_release);
 }
 

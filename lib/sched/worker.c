@@ -12,10 +12,12 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
+#include "sched/registry.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
 
 __thread struct green_job *green__running;
+__thread const void *green__spawn_site;
 
 /** The main thread's number is kept for it, whoever comes first. */
 #define MAIN_ID 1
@@ -36,6 +38,8 @@ green__worker_init(struct green_job *job, enum green_kind kind, green_entry entr
     job->waiter.job = job;
     green__list_init(&job->waiter.link);
     green__list_init(&job->member);
+    green__list_init(&job->registered);
+    job->spawned_at = green__spawn_site;
     green__waitq_init(&job->end);
     green__list_init(&job->hooks);
     atomic_init(&job->references, 1);
@@ -44,6 +48,9 @@ green__worker_init(struct green_job *job, enum green_kind kind, green_entry entr
 void
 green__worker_fini(struct green_job *job)
 {
+    if (job->kind != GREEN_TASK) {
+        green__registry_remove(job);
+    }
     green__free(atomic_load(&job->name));
     green__free(atomic_load(&job->alarm));
     green__free(job->several);
@@ -54,6 +61,7 @@ green__worker_fini(struct green_job *job)
 void
 green__worker_attach(struct green_job *job)
 {
+    job->thread_id = gettid();
     green__running = job;
 }
 
@@ -251,6 +259,7 @@ adopted_end(void *value)
     struct green_job *job = value;
     green__running = job;
     green__worker_detach(job, 0);
+    green__registry_remove(job);
     green__worker_end(job, 0);
     green__worker_thread_ended();
     green__running = NULL;
@@ -275,10 +284,12 @@ green__worker_adopt(void)
     }
     green__worker_init(job, GREEN_THREAD, NULL, NULL);
     green__worker_thread_begins();
-    if (gettid() == getpid()) {
-        job->id = MAIN_ID;
-    }
+    job->spawned_at = NULL; /* the call may be one that spawns another */
     job->release = adopted_release;
     green__worker_attach(job);
+    if (job->thread_id == getpid()) {
+        job->id = MAIN_ID;
+    }
+    green__registry_add(job);
     return job;
 }

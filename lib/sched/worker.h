@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/list.h"
 #include "base/lock.h"
@@ -91,7 +92,6 @@ struct green_job {
     struct green__coroutine *coroutine; /**< Whose stack it is on; NULL: its own. */
     struct green_fiber *fiber;          /**< Which one runs; NULL until it first has any. */
     struct green__locals *locals;       /**< NULL until a value is set. */
-    const char *waits_for;              /**< In words, for people; NULL while it runs. */
     unsigned shields;
     unsigned callbacks; /**< It runs callbacks: it may not wait. */
     uint8_t kind;       /**< enum green_kind */
@@ -102,6 +102,11 @@ struct green_job {
     bool daemon;
     bool save_fpu;
     uint8_t streak; /**< Calls in a row that did not have to wait: see green__sched_pace(). */
+
+    /* What it waits for, for people: written by its own thread, read by any. */
+    _Atomic(const char *) waits_for;  /**< In words; NULL while it runs. */
+    atomic_uintptr_t waits_on;        /**< Which one: see green__wait_on(); 0: not known. */
+    atomic_uint_fast64_t waits_since; /**< To a tick, or a turn of the loop. */
 
     atomic_uint attention; /**< Any thread. */
     _Atomic(struct green__sched *)
@@ -118,7 +123,10 @@ struct green_job {
     void *arg;
     intptr_t value;
     struct green__stack stack;
-    struct green__list member; /**< A task: of its scheduler's; else of those joined at exit. */
+    struct green__list member;     /**< A task: of its scheduler's; else of those joined at exit. */
+    struct green__list registered; /**< Of all workers that are no tasks: see registry.h. */
+    const void *spawned_at;        /**< Where in the program; NULL: nobody spawned it. */
+    pid_t thread_id;               /**< A thread's own worker: the kernel's number of the thread. */
     uint64_t id;
     _Atomic(char *) name;                   /**< Allocated; NULL until given or asked for. */
     _Atomic(struct green__alarm *) alarm;   /**< Of a thread that has blocked in the kernel. */
@@ -127,6 +135,12 @@ struct green_job {
 
 /** The worker that runs on this thread; NULL on a thread that the library has not met. */
 extern __thread struct green_job *green__running __attribute__((tls_model("initial-exec")));
+
+/** Where the call that spawns was made, while it is under way; NULL: not known. */
+extern __thread const void *green__spawn_site __attribute__((tls_model("initial-exec")));
+
+/** A public call that spawns, and through others: what it spawns is spawned by its caller. */
+#define GREEN__SPAWNED_BY_CALLER() (green__spawn_site = __builtin_return_address(0))
 
 /** Make a worker of a thread that the library has not met, and return it. */
 struct green_job *green__worker_adopt(void);

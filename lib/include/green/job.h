@@ -282,6 +282,26 @@ GREEN_API void green_job_put(struct green_job *job);
 /** The worker that is calling; borrowed, never NULL. */
 GREEN_API struct green_job *green_self(void);
 
+/**
+ * The living workers of this process: its threads, the tasks of all of them, and its child
+ * processes.
+ *
+ * Never suspends. As Python's threading.enumerate() it counts in the caller, the main thread and
+ * threads that were not spawned here but have called the library; other than that it lists every
+ * kind. A task or thread that was spawned and has not run yet is alive. In a process job only that
+ * and what it has spawned are listed. A process whose last handle was given back is left out. What
+ * is returned may have ended by the time that it is looked at.
+ *
+ * @param ret_jobs  Set to handles that the caller puts, in the order of their ids; may be NULL when
+ *                  capacity is 0.
+ * @param capacity  How many it has room for; the others are counted only.
+ * @return How many there are, which may be more than were set.
+ */
+GREEN_API size_t green_enumerate(struct green_job **ret_jobs, size_t capacity);
+
+/** How many workers green_enumerate() would list: Python's threading.active_count(). */
+GREEN_API size_t green_active_count(void);
+
 /** Let the other ready tasks of this thread run first. Suspends. A thread gives way to the system.
  */
 GREEN_API GREEN_SUSPENDS void green_yield(void);
