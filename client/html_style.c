@@ -25,6 +25,7 @@ const char html_style[] =
     "h2{font-size:1.2rem;margin:40px 0 14px}\n"
     "h3{font-size:1rem;margin:0;line-height:1.3}\n"
     "p{margin:0 0 12px}\n"
+    "p,li{overflow-wrap:anywhere}\n"
     ".under{color:var(--muted);margin:0}\n"
     ".lead{font-size:1.12rem;line-height:1.55;max-width:62em;margin:22px 0 0}\n"
     ".note{color:var(--muted);font-size:.875rem;margin:8px 0 0;max-width:75em}\n"
