@@ -11,6 +11,7 @@
 #include "context/stack.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
@@ -53,7 +54,26 @@ struct size_class {
 
 struct green__stack_pool {
     struct size_class *classes; /* The one used last comes first. */
+    /* Written by its own thread, read by any. */
+    atomic_size_t slabs;
+    atomic_size_t bytes;
+    atomic_size_t used;
 };
+
+static void
+count(atomic_size_t *number, size_t change)
+{
+    atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + change,
+                          memory_order_relaxed);
+}
+
+void
+green__stack_pool_stats(const struct green__stack_pool *pool, struct green__stack_stats *ret_stats)
+{
+    ret_stats->slabs = atomic_load_explicit(&pool->slabs, memory_order_relaxed);
+    ret_stats->bytes = atomic_load_explicit(&pool->bytes, memory_order_relaxed);
+    ret_stats->used = atomic_load_explicit(&pool->used, memory_order_relaxed);
+}
 
 static size_t
 round_to_pages(size_t size)
@@ -268,8 +288,16 @@ green__stack_take(struct green__stack_pool *pool, size_t size, struct green__sta
         }
     }
     if (class->count == 0) {
-        return take_fresh(class, ret_stack);
+        const struct slab *newest = class->slabs;
+        int err = take_fresh(class, ret_stack);
+        if (class->slabs != newest) {
+            count(&pool->slabs, 1);
+            count(&pool->bytes, class->slabs->slots * class->stride);
+        }
+        count(&pool->used, err == 0);
+        return err;
     }
+    count(&pool->used, 1);
     *ret_stack = class->pile[--class->count];
     if (class->cold > class->count) {
         class->cold = class->count;
@@ -293,6 +321,7 @@ green__stack_give(struct green__stack_pool *pool, const struct green__stack *sta
 {
     struct size_class *class = find_class(pool, round_to_pages(stack->size));
     tell_given(stack);
+    count(&pool->used, (size_t)-1);
     class->pile[class->count++] = *stack;
     if (class->count - class->cold > warm_limit(class)) {
         /* The stack that waits longest goes cold, so that the top of the pile stays warm. Advice

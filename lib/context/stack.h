@@ -73,6 +73,17 @@ int green__stack_take(struct green__stack_pool *pool, size_t size, struct green_
 /** Give a stack back. Nothing runs on it. */
 void green__stack_give(struct green__stack_pool *pool, const struct green__stack *stack);
 
+/** What a pool has and gives. */
+struct green__stack_stats {
+    size_t slabs;
+    size_t bytes; /**< Of address space. */
+    size_t used;  /**< Stacks that were taken and not given back. */
+};
+
+/** Any thread, as long as the pool lives; each number is of its own moment. */
+void green__stack_pool_stats(const struct green__stack_pool *pool,
+                             struct green__stack_stats *ret_stats);
+
 /** Bytes of the stack that were touched since its pages were last given back, in whole pages. */
 size_t green__stack_high_water(const struct green__stack *stack);
 

@@ -66,8 +66,13 @@ green__describe_line(const struct green__description *description, char *buffer,
     char place[GREEN__SYMBOL_SIZE];
     green__describe_who(description, who, sizeof who);
     green__describe_wait(description, wait, sizeof wait);
-    size_t length = written(snprintf(buffer, size, "%s waits for %s", who, wait), size);
-    if (description->waits_for != NULL) {
+    size_t length;
+    if (description->state != NULL || description->waits_for == NULL) {
+        length = written(snprintf(buffer, size, "%s %s", who,
+                                  description->state != NULL ? description->state : "runs"),
+                         size);
+    } else {
+        length = written(snprintf(buffer, size, "%s waits for %s", who, wait), size);
         length += written(
             snprintf(buffer + length, size - length, " since %llu.%03u s",
                      (unsigned long long)(description->waited_ns / GREEN__NS_PER_S),

@@ -17,6 +17,7 @@ struct green__description {
     uint64_t id;
     enum green_kind kind;
     char name[GREEN__NAME_SIZE];
+    const char *state;     /**< What it does, where that is known better: "is ready to run". */
     const char *waits_for; /**< NULL: for nothing. */
     uintptr_t waits_on;    /**< See green__wait_on(). */
     uint64_t waited_ns;    /**< Since when: by now. */

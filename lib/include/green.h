@@ -6,6 +6,7 @@
 
 #include "green/base.h"
 #include "green/channel.h"
+#include "green/debug.h"
 #include "green/executor.h"
 #include "green/future.h"
 #include "green/generator.h"

@@ -60,7 +60,7 @@ green_enumerate(struct green_job **ret_jobs, size_t capacity)
     green__self(); /* who calls is one of them */
     struct gathering gathering = {ret_jobs, capacity, 0};
     green__registry_each(gather_other, &gathering);
-    green__sched_each(gather_tasks, &gathering);
+    green__sched_each(gather_tasks, &gathering, NULL);
     size_t given = gathering.count < capacity ? gathering.count : capacity;
     if (given > 1) {
         qsort(ret_jobs, given, sizeof(struct green_job *), compare_ids);

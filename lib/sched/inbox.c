@@ -59,6 +59,7 @@ green__sched_take_inbox(struct green__sched *sched)
     }
     while (oldest != NULL) {
         struct green_job *next = oldest->inbox_next;
+        green__count(&sched->counts.inbox_wakes);
         green__wait_heed(oldest);
         green_job_put(oldest);
         oldest = next;

@@ -16,12 +16,33 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "sched/coroutine.h"
+#include "sched/errand.h"
 #include "sched/sched.h"
 #include "sched/seed.h"
 #include "sched/wait.h"
 
 static struct green__lock all_lock;
 static struct green__list all = GREEN__LIST(all);
+
+static struct green__counts ended_counts; /* what schedulers that have ended had counted */
+
+static void
+add_count(atomic_uint_fast64_t *to, const atomic_uint_fast64_t *count)
+{
+    green__count_set(to, atomic_load_explicit(to, memory_order_relaxed) +
+                             atomic_load_explicit(count, memory_order_relaxed));
+}
+
+/** Those that are sums over the past. */
+static void
+add_counts(struct green__counts *to, const struct green__counts *counts)
+{
+    add_count(&to->turns, &counts->turns);
+    add_count(&to->switches, &counts->switches);
+    add_count(&to->spawns, &counts->spawns);
+    add_count(&to->parks, &counts->parks);
+    add_count(&to->inbox_wakes, &counts->inbox_wakes);
+}
 
 /* ---- libuv ---- */
 
@@ -181,7 +202,7 @@ create(struct green_job *host, struct green__sched **ret_sched)
         return err;
     }
     green__list_init(&sched->tasks);
-    sched->stamp = green__clock_coarse();
+    green__count_set(&sched->stamp, green__clock_coarse());
     sched->uv_poller.wait = uv_wait;
     sched->uv_poller.destroy = uv_destroy;
     sched->uv_poller.abandon = uv_destroy;
@@ -208,6 +229,7 @@ green__sched_get(struct green__sched **ret_sched)
         self->sched = sched;
         /* From here on those who want the host's attention ring; it looks before it waits. */
         atomic_store(&self->doorbell, sched);
+        green__debug_loop_made();
     }
     *ret_sched = self->sched;
     return 0;
@@ -227,7 +249,9 @@ green__sched_destroy(struct green__sched *sched)
     green__seed_forget();
     green__lock(&all_lock);
     green__list_remove(&sched->registered);
+    add_counts(&ended_counts, &sched->counts);
     green__unlock(&all_lock);
+    green__errand_run_all(sched); /* nobody finds it any more: these are the last */
     sched->poller->destroy(sched->poller);
     uv_close((uv_handle_t *)&sched->async, NULL);
     uv_close((uv_handle_t *)&sched->wait_timer, NULL);
@@ -245,11 +269,16 @@ green__sched_destroy(struct green__sched *sched)
 }
 
 void
-green__sched_each(void (*call)(struct green__sched *sched, void *arg), void *arg)
+green__sched_each(void (*call)(struct green__sched *sched, void *arg), void *arg,
+                  struct green__counts *ret_ended)
 {
     green__lock(&all_lock);
     for (struct green__list *link = all.next; link != &all; link = link->next) {
         call(GREEN__CONTAINER(link, struct green__sched, registered), arg);
+    }
+    if (ret_ended != NULL) {
+        *ret_ended = (struct green__counts){0};
+        add_counts(ret_ended, &ended_counts);
     }
     green__unlock(&all_lock);
 }

@@ -16,11 +16,14 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "sched/errand.h"
 #include "sched/seed.h"
 #include "sched/wait.h"
 
 /** Switches between two looks at the outside world: keeps the look's price per switch small. */
 #define SWITCHES_PER_TURN 256
+
+void (*green__sched_on_leave)(const struct green_job *self);
 
 /* ---- the run queue ---- */
 
@@ -57,6 +60,18 @@ next_ready(struct green__sched *sched)
     return job;
 }
 
+/** Measuring takes system calls: one stack tells enough of many. */
+#define ENDS_PER_MEASURE 64
+
+static void
+measure_some(struct green__sched *sched, const struct green__stack *stack)
+{
+    uint64_t ends = atomic_load_explicit(&sched->counts.ends, memory_order_relaxed);
+    if (ends % ENDS_PER_MEASURE == 1) {
+        green__count_most(&sched->counts.high_water, green__stack_high_water(stack));
+    }
+}
+
 /** Free what the task that ended last left behind. Never on that task's stack. */
 static void
 sweep(struct green__sched *sched)
@@ -64,6 +79,7 @@ sweep(struct green__sched *sched)
     struct green_job *task = sched->leftover;
     if (task != NULL) {
         sched->leftover = NULL;
+        measure_some(sched, &task->stack);
         green__context_drop(&task->context);
         green__stack_give(sched->stacks, &task->stack);
         green_job_put(task);
@@ -73,6 +89,7 @@ sweep(struct green__sched *sched)
 static void
 switch_to(struct green__sched *sched, struct green_job *from, struct green_job *to)
 {
+    green__count(&sched->counts.switches);
     green__running = to;
     if (from->save_fpu) {
         fenv_t own;
@@ -121,23 +138,43 @@ poll_timeout(struct green__sched *sched)
     return next == GREEN_FOREVER ? -1 : green__clock_ms_until(next, green__clock_now());
 }
 
+/** A look begins: how long has the outside world waited for it? */
+static void
+count_look(struct green__sched *sched)
+{
+    struct green__counts *counts = &sched->counts;
+    uint64_t last = atomic_load_explicit(&sched->stamp, memory_order_relaxed);
+    uint64_t lag = green__clock_coarse() - last;
+    green__count(&counts->turns);
+    green__count_set(&counts->ready, sched->ready_count);
+    green__count_most(&counts->ready_max, sched->ready_count);
+    green__count_set(&counts->lag_ns, lag);
+    green__count_most(&counts->lag_max_ns, lag);
+}
+
 /** Look at the outside world, and wait for it when nobody is ready. */
 static void
 turn(struct green__sched *sched)
 {
     sched->budget = SWITCHES_PER_TURN;
     int timeout_ms = poll_timeout(sched);
+    count_look(sched);
     if (sched->seeded) {
         timeout_ms = green__seed_look(sched, timeout_ms);
     }
     if (timeout_ms != 0 || sched->poller->watched > 0 || sched->uv_requests > 0 ||
         sched->uv_touched) {
+        atomic_store_explicit(&sched->waiting, true, memory_order_relaxed);
         sched->poller->wait(sched->poller, timeout_ms);
+        atomic_store_explicit(&sched->waiting, false, memory_order_relaxed);
     }
     if (sched->seeded) {
         green__seed_looked(sched);
     }
-    sched->stamp = green__clock_coarse();
+    green__count_set(&sched->stamp, green__clock_coarse());
+    if (atomic_load_explicit(&sched->errands, memory_order_relaxed) != NULL) {
+        green__errand_run_all(sched);
+    }
     green__sched_take_inbox(sched);
     expire_timers(sched);
     if (atomic_load_explicit(&sched->host->attention, memory_order_relaxed) != 0) {
@@ -170,6 +207,9 @@ void
 green__sched_switch(struct green__sched *sched, struct green_job *self)
 {
     struct green_job *host = sched->host;
+    if (green__sched_on_leave != NULL) {
+        green__sched_on_leave(self);
+    }
     if (self == host) {
         run(sched);
         return;
@@ -221,6 +261,7 @@ task_main(void *arg)
     green__lock(&sched->tasks_lock);
     green__list_remove(&self->member);
     green__unlock(&sched->tasks_lock);
+    green__count(&sched->counts.ends);
     sched->task_count--;
     sched->daemon_count -= self->daemon;
     if (sched->ending && sched->task_count == sched->daemon_count) {
@@ -237,6 +278,7 @@ task_main(void *arg)
     } else if (next == sched->host) {
         sched->host_due = true;
     }
+    green__count(&sched->counts.switches);
     green__running = next;
     green__context_switch(&self->context, &next->context, true);
 }
@@ -291,7 +333,10 @@ green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t st
     green__lock(&sched->tasks_lock);
     green__list_append(&sched->tasks, &task->member);
     green__unlock(&sched->tasks_lock);
-    sched->task_count++;
+    green__count(&sched->counts.spawns);
+    if (sched->task_count++ == 0) { /* without tasks nobody looked, and nobody had to */
+        green__count_set(&sched->stamp, green__clock_coarse());
+    }
     sched->daemon_count += task->daemon;
     green__sched_ready(task);
     return 0;

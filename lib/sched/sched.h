@@ -33,6 +33,44 @@ struct green__poller {
     size_t watched;
 };
 
+struct green__errand;
+
+/** What a scheduler counts, for people: written by its own thread, read by any. */
+struct green__counts {
+    atomic_uint_fast64_t turns;
+    atomic_uint_fast64_t switches;
+    atomic_uint_fast64_t spawns;
+    atomic_uint_fast64_t ends;
+    atomic_uint_fast64_t parks;
+    atomic_uint_fast64_t inbox_wakes;
+    atomic_uint_fast64_t ready; /**< The run queue's length at the last turn. */
+    atomic_uint_fast64_t ready_max;
+    atomic_uint_fast64_t lag_ns; /**< From one look at the outside world to the next. */
+    atomic_uint_fast64_t lag_max_ns;
+    atomic_uint_fast64_t high_water; /**< Of stacks, in bytes. */
+};
+
+/** Not an atomic operation: nobody else writes. */
+static inline void
+green__count_set(atomic_uint_fast64_t *count, uint64_t value)
+{
+    atomic_store_explicit(count, value, memory_order_relaxed);
+}
+
+static inline void
+green__count(atomic_uint_fast64_t *count)
+{
+    green__count_set(count, atomic_load_explicit(count, memory_order_relaxed) + 1);
+}
+
+static inline void
+green__count_most(atomic_uint_fast64_t *most, uint64_t value)
+{
+    if (value > atomic_load_explicit(most, memory_order_relaxed)) {
+        green__count_set(most, value);
+    }
+}
+
 struct green__sched {
     struct green_job *ready_first;
     struct green_job *ready_last;
@@ -43,8 +81,10 @@ struct green__sched {
     bool seeded;     /**< A deterministic run: the budget is always 0. */
     struct green_job *host;
     struct green_job
-        *leftover;  /**< A task that has ended and whose stack nobody runs on any more. */
-    uint64_t stamp; /**< The time of the last look at the outside world, to a tick. */
+        *leftover; /**< A task that has ended and whose stack nobody runs on any more. */
+    atomic_uint_fast64_t stamp; /**< The time of the last look at the outside world, to a tick. */
+    struct green__counts counts;
+    atomic_bool waiting; /**< For the outside world. */
     struct green__timers timers;
     struct green__poller *poller;
     struct green__stack_pool *stacks;
@@ -64,6 +104,10 @@ struct green__sched {
     uint64_t seed_began;      /**< Virtual. */
     uint64_t seed_wait_began; /**< Real, during a look that may wait; else 0. */
 
+    uint64_t watched_switches; /**< These two are the monitor's: see debug/monitor.c. */
+    uint64_t watched_since;
+
+    _Atomic(struct green__errand *) errands;
     _Atomic(struct green_job *) inbox;
     atomic_uint holders; /**< Other threads that are about to ring: the scheduler outlives them. */
     atomic_bool abandoned; /**< A forked child's copy of one of its parent's. */
@@ -125,8 +169,19 @@ void green__sched_finish(struct green__sched *sched);
 /** Unmake it. No task is left. */
 void green__sched_destroy(struct green__sched *sched);
 
-/** Call a function for each scheduler of the process, which stays until it returns. */
-void green__sched_each(void (*call)(struct green__sched *sched, void *arg), void *arg);
+/**
+ * Call a function for each scheduler of the process, which stays until it returns.
+ *
+ * @param ret_ended  Set to what those that have ended had counted; may be NULL.
+ */
+void green__sched_each(void (*call)(struct green__sched *sched, void *arg), void *arg,
+                       struct green__counts *ret_ended);
+
+/** Called before a worker gives up the processor, where somebody wants to know; else NULL. */
+extern void (*green__sched_on_leave)(const struct green_job *self);
+
+/** lib/debug's: a scheduler was made. What it does is for the environment to say. */
+void green__debug_loop_made(void);
 
 /** Around a fork: keeps the list of schedulers whole. */
 void green__sched_fork_prepare(void);

@@ -143,6 +143,7 @@ park_in_loop(struct green_job *self, green_deadline limit)
     if (limit != GREEN_FOREVER && (self->timer.place == 0 || self->timer.when > limit)) {
         green__timers_set(&sched->timers, &self->timer, limit);
     }
+    green__count(&sched->counts.parks);
     self->deadline = limit;
     self->streak = 0;
     self->state = GREEN__PARKED;
@@ -163,7 +164,9 @@ park(struct green_job *self, green_deadline deadline, const char *what)
 {
     green_deadline limit = green__wait_limit(self, deadline);
     green__wait_note(self, what,
-                     green__wait_in_kernel(self) ? green__clock_coarse() : self->sched->stamp);
+                     green__wait_in_kernel(self)
+                         ? green__clock_coarse()
+                         : atomic_load_explicit(&self->sched->stamp, memory_order_relaxed));
     int err = 0;
     while (!self->woken) {
         err = green__wait_cancelled(self) ? -ECANCELED : 0;

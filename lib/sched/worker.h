@@ -126,7 +126,7 @@ struct green_job {
     struct green__list member;     /**< A task: of its scheduler's; else of those joined at exit. */
     struct green__list registered; /**< Of all workers that are no tasks: see registry.h. */
     const void *spawned_at;        /**< Where in the program; NULL: nobody spawned it. */
-    pid_t thread_id;               /**< A thread's own worker: the kernel's number of the thread. */
+    _Atomic(pid_t) thread_id;      /**< A thread's own worker: the kernel's number of the thread. */
     uint64_t id;
     _Atomic(char *) name;                   /**< Allocated; NULL until given or asked for. */
     _Atomic(struct green__alarm *) alarm;   /**< Of a thread that has blocked in the kernel. */

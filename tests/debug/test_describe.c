@@ -27,7 +27,7 @@ line_of(struct green_job *job)
     static char line[GREEN__LINE_SIZE];
     for (int i = 0; i < LONG_MS; i++) {
         describe(job, line, sizeof line);
-        if (strstr(line, "waits for nothing") == NULL) {
+        if (strstr(line, " waits for ") != NULL) {
             break;
         }
         green_sleep(1);
