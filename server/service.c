@@ -8,8 +8,8 @@
 #include "service.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "stats.h"
 
@@ -41,33 +41,28 @@ service_send_chunk(struct exchange *exchange, struct green_view *chunk)
     return err;
 }
 
-/** Whether the answer is sure to fit the place of the chunk. */
-static bool
-is_ascii(const unsigned char *bytes, size_t length)
-{
-    unsigned char high = 0;
-    for (size_t i = 0; i < length; i++) {
-        high |= bytes[i];
-    }
-    return high < 0x80;
-}
-
-/** Text whose upper-case form may be longer goes through a second buffer, slice by slice. */
+/**
+ * Answer a chunk of which `left` bytes are not converted yet, because the text does not keep its
+ * length or goes on with what was held: from a second buffer, after the `done` bytes begun.
+ */
 static int
-answer_upper_by_slices(struct exchange *exchange, struct green_view *chunk)
+answer_upper_by_slices(struct exchange *exchange, struct green_view *chunk,
+                       const unsigned char *begun, size_t done, size_t left)
 {
-    unsigned char *data = chunk->data;
-    size_t length = chunk->length;
-    size_t scratch_size = length + UPPER_HELD_MAX + UPPER_FORM_MAX;
+    size_t scratch_size = done + left + UPPER_HELD_MAX + UPPER_FORM_MAX;
     unsigned char *scratch = malloc(scratch_size);
     int err = scratch == NULL ? -ENOMEM : 0;
+    if (err == 0) {
+        memcpy(scratch, begun, done);
+    }
+    const unsigned char *in = chunk->data + (chunk->length - left);
     while (err == 0) {
-        const unsigned char *slice;
-        size_t size = upper_slice(&exchange->upper, &data, &length, scratch, scratch_size, &slice);
-        if (size == 0) {
+        done += upper_next(&exchange->upper, &in, &left, scratch + done, scratch_size - done);
+        if (done == 0) {
             break;
         }
-        err = service_send(exchange, slice, size);
+        err = service_send(exchange, scratch, done);
+        done = 0;
     }
     free(scratch);
     green_view_release(chunk);
@@ -77,16 +72,22 @@ answer_upper_by_slices(struct exchange *exchange, struct green_view *chunk)
 static int
 answer_upper(struct exchange *exchange, struct green_view *chunk)
 {
-    struct upper *upper = &exchange->upper;
-    if (upper->held_length > 0 ||
-        (upper->encoding != ENCODING_ASCII && !is_ascii(chunk->data, chunk->length))) {
-        return answer_upper_by_slices(exchange, chunk);
-    }
     unsigned char scratch[UPPER_FORM_MAX];
-    unsigned char *data = chunk->data;
-    size_t length = chunk->length;
-    const unsigned char *slice;
-    upper_slice(upper, &data, &length, scratch, sizeof scratch, &slice); /* all of it, in place */
+    unsigned char *rest = chunk->data;
+    size_t left = chunk->length;
+    const unsigned char *slice = chunk->data;
+    size_t done = 0;
+    if (exchange->upper.held_length == 0) {
+        done = upper_slice(&exchange->upper, &rest, &left, scratch, sizeof scratch, &slice);
+    }
+    if (left > 0 || slice != chunk->data) {
+        return answer_upper_by_slices(exchange, chunk, slice, done, left);
+    }
+    chunk->length = done; /* what is held of the last character goes with the next chunk */
+    if (done == 0) {
+        green_view_release(chunk);
+        return 0;
+    }
     return service_send_chunk(exchange, chunk);
 }
 

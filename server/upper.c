@@ -143,7 +143,6 @@ static inline lane
 load(const unsigned char *from)
 {
     lane value;
-
     memcpy(&value, from, sizeof value);
     return value;
 }
@@ -151,19 +150,32 @@ load(const unsigned char *from)
 static inline void
 store_upper(unsigned char *to, lane value)
 {
-    lane small = (lane)(value - 'a' < 26);
-
-    value ^= small & 0x20;
+    value ^= (lane)(value - 'a' < 26) & 0x20;
     memcpy(to, &value, sizeof value);
 }
 
-static inline bool
-is_ascii(lane value)
+/* Where a byte that may lead a sequence comes before one that may continue it. */
+static inline lane
+pairs(lane value, lane next)
 {
-    unsigned long long half[2];
+    return (lane)((lane)(value - 0xc2) < 0xf5 - 0xc2) & (lane)((next & 0xc0) == 0x80);
+}
 
-    memcpy(half, &value, sizeof half);
-    return ((half[0] | half[1]) & 0x8080808080808080ULL) == 0;
+static inline bool
+is_any(lane value)
+{
+    typedef unsigned long long halves __attribute__((vector_size(16)));
+    return (((halves)value)[0] | ((halves)value)[1]) != 0;
+}
+
+/* The index of the first byte that is not zero; there is one. */
+static inline size_t
+first_set(lane value)
+{
+    size_t i = 0;
+    while (value[i] == 0)
+        i++;
+    return i;
 }
 
 static inline unsigned char
@@ -172,32 +184,46 @@ byte_upper(unsigned char byte)
     return (unsigned char)(byte - 'a') < 26 ? byte ^ 0x20 : byte;
 }
 
-/* Convert the ASCII bytes at the beginning; from and to may be the same. */
+static inline bool
+continues(unsigned char byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
+/*
+ * Convert the bytes at the beginning that stand alone: ASCII, and what begins no sequence; from and
+ * to may be the same. Stops at a lead that is followed by a continuation, or by nothing.
+ */
 static size_t
-ascii_run(const unsigned char *from, unsigned char *to, size_t length)
+plain_run(const unsigned char *from, unsigned char *to, size_t length)
 {
     size_t i = 0;
-
-    while (length - i >= 4 * sizeof(lane)) {
-        lane a = load(from + i), b = load(from + i + 16);
-        lane c = load(from + i + 32), d = load(from + i + 48);
-        if (!is_ascii((a | b) | (c | d)))
-            break;
-        store_upper(to + i, a);
-        store_upper(to + i + 16, b);
-        store_upper(to + i + 32, c);
-        store_upper(to + i + 48, d);
-        i += 4 * sizeof(lane);
-    }
-    while (length - i >= sizeof(lane)) {
-        lane a = load(from + i);
-        if (!is_ascii(a))
-            break;
-        store_upper(to + i, a);
+    while (length - i > sizeof(lane)) {
+        lane a = load(from + i), found = pairs(a, load(from + i + 1));
+        if (length - i > 4 * sizeof(lane)) {
+            lane b = load(from + i + 16), c = load(from + i + 32), d = load(from + i + 48);
+            lane more = pairs(b, load(from + i + 17)) | pairs(c, load(from + i + 33)) |
+                        pairs(d, load(from + i + 49));
+            if (!is_any(found | more)) {
+                store_upper(to + i, a);
+                store_upper(to + i + 16, b);
+                store_upper(to + i + 32, c);
+                store_upper(to + i + 48, d);
+                i += 4 * sizeof(lane);
+                continue;
+            }
+        }
+        store_upper(to + i, a); /* what follows a pair in it will be converted again */
+        if (is_any(found))
+            return i + first_set(found);
         i += sizeof a;
     }
-    for (; i < length && from[i] < 0x80; i++)
+    for (; i < length; i++) {
+        if ((unsigned char)(from[i] - 0xc2) < 0xf5 - 0xc2 &&
+            (i + 1 == length || continues(from[i + 1])))
+            break;
         to[i] = byte_upper(from[i]);
+    }
     return i;
 }
 
@@ -210,12 +236,6 @@ bytewise_run(const unsigned char *from, unsigned char *to, size_t length)
         store_upper(to + i, load(from + i));
     for (; i < length; i++)
         to[i] = byte_upper(from[i]);
-}
-
-static inline bool
-continues(unsigned char byte)
-{
-    return (byte & 0xc0) == 0x80;
 }
 
 /* The length of the well-formed sequence at p; ILL_FORMED if its first byte begins none;
@@ -291,9 +311,7 @@ caseless_run(const unsigned char *from, unsigned char *to, size_t length)
 
     while (length - i >= 3 && (from[i] & 0xf0) == 0xe0 && continues(from[i + 1]) &&
            continues(from[i + 2]) && cased[(from[i] & 0x0f) << 6 | (from[i + 1] & 0x3f)] == 0) {
-        to[i] = from[i];
-        to[i + 1] = from[i + 1];
-        to[i + 2] = from[i + 2];
+        memmove(to + i, from + i, 3);
         i += 3;
     }
     return i;
@@ -335,8 +353,8 @@ level_run(const struct upper *upper, const unsigned char *from, unsigned char *t
     }
     while (i < length) {
         size_t run = 0;
-        if (from[i] < 0x80)
-            run = ascii_run(from + i, to + i, length - i);
+        if (from[i] < 0xc2)
+            run = plain_run(from + i, to + i, length - i);
         else if (from[i] < 0xe0)
             run = two_byte_run(from + i, to + i, length - i);
         else if (from[i] < 0xf0)
