@@ -11,11 +11,27 @@
 #include "base/errors.h"
 #include "sched/worker.h"
 
+/** Scopes of a second and more are begun for every message of a server: what they cost counts. */
+#define LONG_MS 1000
+
+/** The coarse clock is late by a tick of the kernel at most, which is no longer than this. */
+#define TICK_MS 10
+
+/** The deadline of a scope: never early, and a long one late by a tick. */
+static green_deadline
+scope_deadline(uint64_t ms)
+{
+    if (ms < LONG_MS || ms > UINT32_MAX || green__clock_virtual != 0) {
+        return green_after(ms);
+    }
+    return green__clock_coarse() + (ms + TICK_MS) * GREEN__NS_PER_MS;
+}
+
 void
 green_timeout_start(struct green_timeout *timeout, uint64_t ms)
 {
     struct green_job *self = green__self();
-    timeout->deadline = green_after(ms);
+    timeout->deadline = scope_deadline(ms);
     timeout->outer = self->scopes;
     timeout->effective = timeout->deadline;
     if (timeout->outer != NULL && timeout->outer->effective < timeout->effective) {
