@@ -47,9 +47,12 @@ struct green__slot {
     uint32_t
         closes;    /**< What green__held_closes() said: when it grows, another thread closed it. */
     uint8_t ready; /**< Reported, or not known: trying is worth while. */
-    uint8_t armed; /**< What the engine watches. */
-    bool stream;   /**< A byte stream of ours: a short read means that it is empty. */
-    bool nonblocking; /**< A listener that was made so. */
+    uint8_t armed; /**< What the engine watches, and what else it notes here. */
+    uint8_t heat;  /**< How often trying without a report has paid: see readiness.c. */
+    uint8_t calm;  /**< Waits since that was tried last. */
+    bool standing_back; /**< Its reader stands in the run queue, to try without a report. */
+    bool stream;        /**< A byte stream of ours: a short read means that it is empty. */
+    bool nonblocking;   /**< A listener that was made so. */
 };
 
 #define GREEN__SLOTS_PER_CHUNK 128
@@ -59,6 +62,7 @@ struct green__io {
     struct green__sched *sched;
     struct green__slot **chunks; /**< Slots never move. */
     size_t chunk_count;
+    uint8_t patience; /**< Waits of a slot between two tries without a report, when those fail. */
 };
 
 struct green__engine {
@@ -82,6 +86,9 @@ struct green__engine {
      * descriptor is ready for the events. 0, -EPERM when it always is, -EBADF, -ENOMEM.
      */
     int (*watch)(struct green__io *io, int fd, struct green__slot *slot, unsigned events);
+
+    /** Of engines that can stop to watch a descriptor that is tried without a report. */
+    bool quietens;
 };
 
 extern const struct green__engine green__engine_epoll;

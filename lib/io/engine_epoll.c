@@ -1,12 +1,13 @@
 /*
  * The epoll engine: a set of its own, in which libuv's loop is one member.
  *
- * A descriptor is added once, for both directions, edge triggered, and stays in the set until it is
- * closed: a message costs no epoll_ctl. What an edge said is kept in the slot until a try finds the
- * descriptor empty.
+ * A descriptor is added when it is first waited for, edge triggered, and stays in the set until it
+ * is closed: a message costs no epoll_ctl. What an edge said is kept in the slot until a try finds
+ * the descriptor empty. One whose reader tries without a report (see readiness.c) is not watched
+ * until a try has failed.
  *
- * Invariant: slot->armed says that the descriptor is in the set. An event carries the generation
- * of its slot.
+ * Invariant: slot->armed says whether the descriptor is in the set, and for what. An event carries
+ * the generation of its slot.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -16,7 +17,14 @@
 #include "io/engine.h"
 #include "io/held.h"
 
-#define EVENTS_PER_WAIT 256
+#define EVENTS_PER_BATCH 512
+
+/** A look takes all that has come, however much: who is left out would be served after others who
+ *  came later. The bound is for a set that fills as fast as it is emptied. */
+#define BATCHES_PER_LOOK 64
+
+/** In slot->armed: the descriptor is in the set. */
+#define MEMBER 0x80
 
 /** The member that is libuv's loop: no descriptor has this number. */
 #define UV_MEMBER UINT64_MAX
@@ -25,7 +33,7 @@ struct epoll_io {
     struct green__io io;
     struct green__poller poller;
     int set;
-    struct epoll_event events[EVENTS_PER_WAIT];
+    struct epoll_event events[EVENTS_PER_BATCH];
 };
 
 static struct epoll_io *
@@ -34,29 +42,34 @@ of(struct green__io *io)
     return GREEN__CONTAINER(io, struct epoll_io, io);
 }
 
+/** Add the descriptor to the set, or change what the set watches it for. */
+static int
+tell_set(struct green__io *io, int fd, struct green__slot *slot, unsigned armed)
+{
+    struct epoll_event event = {
+        .events = EPOLLET | ((armed & GREEN__READABLE) ? EPOLLIN | EPOLLPRI | EPOLLRDHUP : 0u) |
+                  ((armed & GREEN__WRITABLE) ? EPOLLOUT : 0u),
+        .data.u64 = (uint64_t)slot->generation << 32 | (uint32_t)fd,
+    };
+    bool add = !(slot->armed & MEMBER);
+    if (epoll_ctl(of(io)->set, add ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) != 0) {
+        /* A copy of an older one with this number may be open somewhere: take its place over. */
+        if (!add || errno != EEXIST || epoll_ctl(of(io)->set, EPOLL_CTL_MOD, fd, &event) != 0) {
+            return -errno;
+        }
+    }
+    of(io)->poller.watched += add;
+    slot->armed = (uint8_t)(MEMBER | armed);
+    return 0;
+}
+
 static int
 epoll_watch(struct green__io *io, int fd, struct green__slot *slot, unsigned events)
 {
-    (void)events;
-    if (slot->armed != 0) {
+    if ((slot->armed & events) == events) {
         return 0;
     }
-    struct epoll_event event = {
-        .events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
-        .data.u64 = (uint64_t)slot->generation << 32 | (uint32_t)fd,
-    };
-    if (epoll_ctl(of(io)->set, EPOLL_CTL_ADD, fd, &event) != 0) {
-        if (errno != EEXIST) {
-            return -errno;
-        }
-        /* A copy of an older one with this number is still open somewhere: take the place over. */
-        if (epoll_ctl(of(io)->set, EPOLL_CTL_MOD, fd, &event) != 0) {
-            return -errno;
-        }
-    }
-    slot->armed = GREEN__READABLE | GREEN__WRITABLE;
-    of(io)->poller.watched++;
-    return 0;
+    return tell_set(io, fd, slot, (slot->armed & ~(unsigned)MEMBER) | events);
 }
 
 static void
@@ -93,7 +106,29 @@ report(struct green__io *io, const struct epoll_event *event)
     if (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
         events |= GREEN__HUNG_UP;
     }
+    if (slot->standing_back && slot->writer == NULL) {
+        /* Its reader comes by itself, and does so again if that pays: no more reports till then. */
+        tell_set(io, (int)(uint32_t)event->data.u64, slot, 0);
+    }
     green__slot_report(slot, events);
+}
+
+/** Take note of a batch of events; true when libuv's loop is among them. */
+static bool
+take_batch(struct epoll_io *self, int count)
+{
+    bool uv_due = false;
+    for (int i = 0; i < count; i++) {
+        if (i + 2 < count) {
+            __builtin_prefetch(green__slot_peek(&self->io, (int)self->events[i + 2].data.u64));
+        }
+        if (self->events[i].data.u64 == UV_MEMBER) {
+            uv_due = true;
+        } else {
+            report(&self->io, &self->events[i]);
+        }
+    }
+    return uv_due;
 }
 
 static void
@@ -107,14 +142,14 @@ epoll_poll(struct green__poller *poller, int timeout_ms)
     } else if (timeout_ms != 0 && sched->uv_requests > 0) {
         timeout_ms = green__sched_uv_timeout(sched, timeout_ms);
     }
-    int count = epoll_wait(self->set, self->events, EVENTS_PER_WAIT, timeout_ms);
     bool uv_due = false;
-    for (int i = 0; i < count; i++) {
-        if (self->events[i].data.u64 == UV_MEMBER) {
-            uv_due = true;
-        } else {
-            report(&self->io, &self->events[i]);
+    for (unsigned batch = 0; batch < BATCHES_PER_LOOK; batch++) {
+        int count = epoll_wait(self->set, self->events, EVENTS_PER_BATCH, timeout_ms);
+        uv_due |= take_batch(self, count);
+        if (count < EVENTS_PER_BATCH) {
+            break;
         }
+        timeout_ms = 0;
     }
     if (uv_due) {
         green__sched_uv_run(sched);
@@ -176,4 +211,5 @@ const struct green__engine green__engine_epoll = {
     .wait_fd = green__readiness_wait_fd,
     .close = epoll_forget,
     .watch = epoll_watch,
+    .quietens = true,
 };

@@ -75,6 +75,100 @@ try_recv(int fd, struct green__slot *slot, void *buf, size_t len, int flags)
     return got < 0 ? -errno : got;
 }
 
+/* ---- trying without a report ----
+ *
+ * Under load the next message is often there by the time that everybody else has had a turn. So a
+ * reader stands back instead of parking: it goes to the end of the run queue, and then tries. What
+ * that saves is the report, which costs more than a try that fails. `heat` is how far recent tries
+ * of a slot outweigh its failures; a cold slot is tried once every `patience` waits, which is the
+ * loop's own and shrinks while tries succeed.
+ *
+ * Nobody is served twice for it while another waits: those who stand back go behind all who are in
+ * the queue, and the loop looks for reports before the first of them has its turn again.
+ */
+
+/** With fewer workers ready than this, a round is too short for a message to come. */
+#define ROUND_MIN 4
+
+#define HEAT_MAX     8
+#define HEAT_MISS    3 /* below three hits in four it does not pay */
+#define PATIENCE_MAX 64
+
+static bool
+may_try_unreported(struct green__io *io, struct green__slot *slot, const struct green_job *self)
+{
+    if (!io->engine->quietens || !slot->stream || slot->reader != NULL || self->callbacks > 0 ||
+        io->sched->ready_count < ROUND_MIN) {
+        return false;
+    }
+    if (slot->heat == 0 && ++slot->calm < io->patience) {
+        return false;
+    }
+    slot->calm = 0;
+    return true;
+}
+
+static void
+note_try(struct green__io *io, struct green__slot *slot, bool hit)
+{
+    if (hit) {
+        slot->heat = (uint8_t)(slot->heat + (slot->heat < HEAT_MAX));
+        io->patience = (uint8_t)(io->patience / 2);
+    } else {
+        slot->heat = slot->heat > HEAT_MISS ? (uint8_t)(slot->heat - HEAT_MISS) : 0;
+        io->patience = io->patience < PATIENCE_MAX / 2 ? (uint8_t)(2 * io->patience + 1)
+                                                       : (uint8_t)PATIENCE_MAX;
+    }
+}
+
+/** Let the others have their turn; 0, or -EBADF when the descriptor was closed meanwhile. */
+static int
+stand_back(struct green__slot *slot, struct green_job *self)
+{
+    slot->reader = self;
+    slot->standing_back = true;
+    green__sched_stand_back(self);
+    if (slot->reader != self) {
+        return -EBADF;
+    }
+    slot->reader = NULL;
+    slot->standing_back = false;
+    return 0;
+}
+
+/** A try to receive has come to something. */
+static void
+received(struct green__io *io, struct green__slot *slot, bool stood_back)
+{
+    if (stood_back) {
+        note_try(io, slot, true);
+    } else {
+        green__sched_pace(green__running);
+    }
+}
+
+/** Wait until a try to receive is worth while; `stood_back` says whether we did so for it. */
+static int
+await_bytes(struct green__io *io, int fd, struct green__slot *slot, bool *stood_back)
+{
+    struct green_job *self = green__running;
+    int err;
+    if (*stood_back) {
+        *stood_back = false;
+        note_try(io, slot, false);
+        err = await(io, fd, slot, GREEN__READABLE);
+    } else if (may_try_unreported(io, slot, self)) {
+        err = stand_back(slot, self);
+        *stood_back = err == 0;
+    } else {
+        err = await(io, fd, slot, GREEN__READABLE);
+    }
+    if (err == 0) {
+        slot->ready |= GREEN__READABLE;
+    }
+    return err;
+}
+
 ssize_t
 green__readiness_recv(struct green__io *io, int fd, void *buf, size_t len, int flags)
 {
@@ -82,19 +176,19 @@ green__readiness_recv(struct green__io *io, int fd, void *buf, size_t len, int f
     if (slot == NULL) {
         return fd < 0 ? -EBADF : -ENOMEM;
     }
+    bool stood_back = false;
     for (;;) {
         if ((slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) || (flags & MSG_DONTWAIT)) {
             ssize_t got = try_recv(fd, slot, buf, len, flags);
             if (got != -EAGAIN || (flags & MSG_DONTWAIT)) {
-                green__sched_pace(green__running);
+                received(io, slot, stood_back);
                 return got;
             }
         }
-        int err = await(io, fd, slot, GREEN__READABLE);
+        int err = await_bytes(io, fd, slot, &stood_back);
         if (err != 0) {
             return err;
         }
-        slot->ready |= GREEN__READABLE;
     }
 }
 
@@ -105,6 +199,7 @@ green__readiness_recv_view(struct green__io *io, int fd, struct green_view *ret_
     if (slot == NULL) {
         return fd < 0 ? -EBADF : -ENOMEM;
     }
+    bool stood_back = false;
     for (;;) {
         /* No buffer while nothing comes: it is taken for the try, and kept if there is something.
          */
@@ -122,15 +217,14 @@ green__readiness_recv_view(struct green__io *io, int fd, struct green_view *ret_
                 green_view_release(&view);
             }
             if (got != -EAGAIN) {
-                green__sched_pace(green__running);
+                received(io, slot, stood_back);
                 return got;
             }
         }
-        int err = await(io, fd, slot, GREEN__READABLE);
+        int err = await_bytes(io, fd, slot, &stood_back);
         if (err != 0) {
             return err;
         }
-        slot->ready |= GREEN__READABLE;
     }
 }
 

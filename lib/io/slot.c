@@ -150,6 +150,9 @@ renew(struct green__io *io, int fd, struct green__slot *slot, bool stream)
     slot->ready = GREEN__READABLE;
     slot->stream = stream;
     slot->nonblocking = false;
+    slot->heat = 0;
+    slot->calm = 0;
+    slot->standing_back = false;
 }
 
 struct green__slot *

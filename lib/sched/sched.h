@@ -76,9 +76,11 @@ struct green__sched {
     struct green_job *ready_last;
     size_t ready_count;
     unsigned budget; /**< Switches left before the next look at the outside world. */
-    bool host_due;   /**< The host was taken from the run queue by a task. */
-    bool ending;     /**< The thread waits for its last task. */
-    bool seeded;     /**< A deterministic run: the budget is always 0. */
+    struct green_job
+        *round_end; /**< The first who stood back in this round: its turn comes after the look. */
+    bool host_due;  /**< The host was taken from the run queue by a task. */
+    bool ending;    /**< The thread waits for its last task. */
+    bool seeded;    /**< A deterministic run: the budget is always 0. */
     struct green_job *host;
     struct green_job
         *leftover; /**< A task that has ended and whose stack nobody runs on any more. */
@@ -152,6 +154,12 @@ void green__sched_post(struct green_job *task);
  * waiting.
  */
 void green__sched_pace(struct green_job *self);
+
+/**
+ * Stand at the end of the run queue, and come back after a look at the outside world at the
+ * earliest: whoever was waiting when we did so is in the queue before us, or right behind.
+ */
+void green__sched_stand_back(struct green_job *self);
 
 /** Heed what others have left for this thread's tasks, in the order of their coming. */
 void green__sched_take_inbox(struct green__sched *sched);
