@@ -16,7 +16,7 @@
 void
 leave_listeners(struct server *server)
 {
-    if (server->place == NULL) {
+    if (server->place == NULL && server->successor == 0) {
         listeners_remove_files(&server->listeners);
     }
 }
@@ -24,8 +24,8 @@ leave_listeners(struct server *server)
 void
 leave_files(struct server *server)
 {
+    leave_listeners(server);
     if (server->place == NULL) {
-        listeners_remove_files(&server->listeners);
         pidfile_remove(server->options.pidfile);
     }
 }

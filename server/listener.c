@@ -8,11 +8,16 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "upgrade.h"
 
 enum { EXIT_SYSTEM = 1, EXIT_USAGE = 2 };
 
@@ -172,6 +177,61 @@ open_unix(struct listeners *listeners, const struct options *options)
     return 0;
 }
 
+/* ---- inherited ---- */
+
+enum { FIRST_INHERITED = 3 };
+
+/** How many listeners this process was started with: by a service manager or by the echod that it
+ *  replaces. They are announced for one process; its children are not to take them for theirs. */
+static size_t
+count_inherited(void)
+{
+    const char *pid = getenv("LISTEN_PID");
+    const char *count = getenv("LISTEN_FDS");
+    size_t result = 0;
+    if (pid != NULL && count != NULL && atoi(pid) == (int)getpid() && atoi(count) > 0) {
+        result = (size_t)atoi(count);
+    }
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    return result;
+}
+
+static bool
+is_listener(int fd)
+{
+    int value = 0;
+    int type = 0;
+    socklen_t length = sizeof value;
+    bool listens = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0;
+    length = sizeof type;
+    return listens && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+           type == SOCK_STREAM;
+}
+
+/** Take over a listener as it is; the options that say where to listen are not looked at. */
+static int
+inherit(struct listeners *listeners, int fd, const struct options *options)
+{
+    if (!is_listener(fd) || listeners->count == LISTENERS_MAX) {
+        log_write(LOG_ERROR, "LISTEN_FDS: descriptor %d is no stream socket that listens", fd);
+        return EXIT_SYSTEM;
+    }
+    int on = 1;
+    struct green_address *bound = &listeners->addresses[listeners->count];
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    bound->length = sizeof bound->storage;
+    getsockname(fd, (struct sockaddr *)&bound->storage, &bound->length);
+    if (bound->storage.ss_family != AF_UNIX) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* what is accepted inherits it */
+    } else if (upgrade_is_one() && options->unix_path != NULL && options->unix_path[0] != '@') {
+        listeners->unix_path = options->unix_path; /* ours to remove now */
+    }
+    listeners->fds[listeners->count++] = fd;
+    return 0;
+}
+
 /* ---- all ---- */
 
 int
@@ -179,6 +239,13 @@ listeners_open(struct listeners *listeners, const struct options *options)
 {
     memset(listeners, 0, sizeof *listeners);
     int code = 0;
+    size_t inherited = count_inherited();
+    for (size_t i = 0; i < inherited && code == 0; i++) {
+        code = inherit(listeners, FIRST_INHERITED + (int)i, options);
+    }
+    if (inherited > 0) {
+        return code;
+    }
     for (size_t i = 0; i < options->host_count && code == 0; i++) {
         code = open_host(listeners, options, options->hosts[i]);
     }

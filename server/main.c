@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "access.h"
+#include "board.h"
 #include "leave.h"
 #include "listener.h"
 #include "log.h"
@@ -18,6 +19,7 @@
 #include "settings.h"
 #include "signals.h"
 #include "stats.h"
+#include "upgrade.h"
 #include "upper.h"
 
 /** Read the options; ends the process when they are wrong, or when that was the question. */
@@ -60,8 +62,9 @@ static int
 prepare(struct server *server)
 {
     const struct options *options = &server->options;
+    size_t rows = options->max_workers + options->workers + WORKERS_ROOM + 1;
     settings_apply(options);
-    if (settings_share() != 0 || stats_share(options->max_workers + options->workers + 1) != 0) {
+    if (settings_share() != 0 || stats_share(rows) != 0) {
         log_write(LOG_ERROR, "there is no memory for what workers share");
         return 1;
     }
@@ -86,6 +89,7 @@ main(int argc, char **argv)
 {
     static struct server server;
     static atomic_uint connections;
+    upgrade_remember(argv);
     load(&server, argc, argv);
     server.connections = &connections;
     int code = prepare(&server);

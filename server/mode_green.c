@@ -29,7 +29,7 @@ run_green(struct server *server)
     const struct options *options = &server->options;
     if (options->workers > 1) {
         unsigned workers = (unsigned)options->workers;
-        const struct workforce force = {work_green, NULL, workers, workers};
+        const struct workforce force = {work_green, NULL, workers, workers, true};
         return supervise(server, &force);
     }
     return stream_run(server, GREEN_TASK, (unsigned)options->max_connections);

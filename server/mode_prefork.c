@@ -56,7 +56,7 @@ serve_connections(struct server *server)
             return;
         }
         if (fd == -ETIMEDOUT) {
-            if (supervisor_may_retire(server->board, place)) {
+            if (board_may_retire(server->board, place)) {
                 return;
             }
             continue;
@@ -69,7 +69,7 @@ serve_connections(struct server *server)
             continue;
         }
         pause_ms = 0;
-        supervisor_note_busy(server->board, place);
+        board_note_busy(server->board, place);
         serve_one(server, fd);
     }
 }
@@ -99,7 +99,8 @@ run_prefork(struct server *server)
     uint64_t most = options->max_workers < options->max_connections ? options->max_workers
                                                                     : options->max_connections;
     uint64_t least = options->workers < most ? options->workers : most;
-    const struct workforce force = {work_prefork, work_rest, (unsigned)least, (unsigned)most};
+    const struct workforce force = {work_prefork, work_rest, (unsigned)least, (unsigned)most,
+                                    false};
     return supervise(server, &force);
 }
 

@@ -227,6 +227,8 @@ defaults(void)
         .idle_timeout_ms = 300000,
         .write_timeout_ms = 60000,
         .drain_timeout_ms = 30000,
+        .upgrade_timeout_ms = 10000,
+        .worker_timeout_ms = 30000,
         .log_level = LOG_INFO,
     };
 }

@@ -35,6 +35,8 @@ struct options {
     uint64_t idle_timeout_ms;
     uint64_t write_timeout_ms;
     uint64_t drain_timeout_ms;
+    uint64_t upgrade_timeout_ms;
+    uint64_t worker_timeout_ms;
     const char *pidfile;
     const char *config; /**< The file; NULL: none. */
     bool check_config;

@@ -44,6 +44,11 @@ receive(struct exchange *exchange, struct green_view *ret_chunk)
             return got;
         }
         exchange->draining = true;
+        exchange->end_at = green_after(setting(SETTING_DRAIN_TIMEOUT_MS) / 2);
+    }
+    if (green_after(0) >= exchange->end_at) {
+        return -ETIMEDOUT; /* it never falls silent: all that was received is answered, so end here
+                            */
     }
     struct green_shield shield;
     green_shield_start(&shield);

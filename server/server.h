@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "listener.h"
 #include "mode.h"
@@ -16,7 +17,8 @@ struct server {
     int argc; /**< The command line, to be read again. */
     char **argv;
     struct listeners listeners;
-    int signal_fd; /**< A signalfd for all that signals_block() blocked. */
+    pid_t successor; /**< The echod that has taken over; 0: none has. */
+    int signal_fd;   /**< A signalfd for all that signals_block() blocked. */
     /** Connections that are served now: shared with the supervisor when there is one. */
     atomic_uint *connections;
     struct board *board; /**< A worker process': shared with its supervisor; else NULL. */

@@ -19,6 +19,8 @@ struct exchange {
     struct tally *tally;
     struct upper upper;
     bool draining; /**< Told to come to an end. */
+    green_deadline
+        end_at; /**< Then: a peer that never falls silent is not waited for any longer. */
 };
 
 struct service {

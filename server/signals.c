@@ -11,9 +11,7 @@
 
 #include <green.h>
 
-#include "log.h"
-
-static const int watched[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
+static const int watched[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
 
 #define WATCHED_COUNT (sizeof watched / sizeof *watched)
 
@@ -49,8 +47,13 @@ signals_read(int signal_fd)
         return ORDER_RELOAD;
     case SIGUSR1:
         return ORDER_REOPEN;
+    case SIGUSR2:
+        return ORDER_UPGRADE;
+    case SIGTTIN:
+        return ORDER_MORE;
+    case SIGTTOU:
+        return ORDER_FEWER;
     default:
-        log_write(LOG_INFO, "SIG%s: nothing to do", sigabbrev_np((int)info.ssi_signo));
         return ORDER_NONE;
     }
 }

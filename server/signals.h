@@ -6,12 +6,15 @@
 
 /** What a signal asks for. */
 enum order {
-    ORDER_NONE,   /**< Nothing. */
-    ORDER_DRAIN,  /**< Serve to the end, then go. */
-    ORDER_END,    /**< Go now. */
-    ORDER_DUMP,   /**< Say how things are. */
-    ORDER_RELOAD, /**< Read the configuration again. */
-    ORDER_REOPEN, /**< Open the log files again. */
+    ORDER_NONE,    /**< Nothing. */
+    ORDER_DRAIN,   /**< Serve to the end, then go. */
+    ORDER_END,     /**< Go now. */
+    ORDER_DUMP,    /**< Say how things are. */
+    ORDER_RELOAD,  /**< Read the configuration again. */
+    ORDER_REOPEN,  /**< Open the log files again. */
+    ORDER_UPGRADE, /**< Let the program that is on disk now take over. */
+    ORDER_MORE,    /**< One more worker. */
+    ORDER_FEWER,   /**< One worker less. */
 };
 
 /** Block them in the calling thread and all that it spawns; ignore SIGPIPE. Returns a signalfd or a

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "access.h"
+#include "events.h"
 #include "leave.h"
-#include "reload.h"
 #include "serve.h"
 #include "settings.h"
 #include "signals.h"
@@ -101,6 +101,7 @@ drain(struct server *server, struct green_server *stream, enum green_kind kind)
     options.daemon = true;
     green_shield_start(&shield); /* the supervisor's word for a drain is a cancellation */
     green_spawn_as(kind, look_out, &lookout, &options, &job);
+    events_stopping(server);
     leave_listeners(server);
     int err = green_server_stop(stream, deadline);
     if (err != 0) {
@@ -144,12 +145,12 @@ stream_run(struct server *server, enum green_kind kind, unsigned limit)
     green_yield(); /* those who accept wait at their listeners now */
     server_ready(server);
     enum order order;
-    while ((order = signals_wait(server->signal_fd)) == ORDER_DUMP || order == ORDER_RELOAD ||
-           order == ORDER_REOPEN) {
+    while ((order = events_wait(server)) != ORDER_DRAIN && order != ORDER_END &&
+           order != ORDER_NONE) {
         if (order == ORDER_DUMP) {
             dump(stream, false);
-        } else {
-            reload_on(server, order);
+        } else if (server->place == NULL) {
+            log_write(LOG_INFO, "only echod with worker processes can have more of them, or fewer");
         }
     }
     if (order == ORDER_END) {

@@ -17,14 +17,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "events.h"
 #include "leave.h"
-#include "reload.h"
 #include "settings.h"
 #include "signals.h"
 #include "stats.h"
 
 /** A worker that ends by itself after less has failed at its start. */
 #define CRASH_MS 1000
+
+/** How often we look whether the loops of workers turn. */
+#define BEATS_MS 1000
 
 /** So many such crashes in a row are repaired at once; from then on we wait longer and longer. */
 #define QUICK_REPAIRS       5
@@ -48,57 +51,7 @@ struct supervisor {
     int trouble;
 };
 
-/* ---- on the board ---- */
-
-static bool
-somebody_idle(struct board *board)
-{
-    for (size_t i = 0; i < board->most; i++) {
-        int activity = atomic_load(&board->places[i].activity);
-        if (activity == ACTIVITY_IDLE || activity == ACTIVITY_STARTING) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void
-ring(const struct board *board)
-{
-    uint64_t one = 1;
-    ssize_t ignored = write(board->bell_fd, &one, sizeof one);
-    (void)ignored;
-}
-
-void
-supervisor_note_ready(struct board *board, struct place *place)
-{
-    atomic_store(&place->activity, ACTIVITY_IDLE);
-    ring(board);
-}
-
-void
-supervisor_note_busy(struct board *board, struct place *place)
-{
-    atomic_store(&place->activity, ACTIVITY_BUSY);
-    if (!somebody_idle(board) && atomic_load(&board->alive) < board->most) {
-        ring(board);
-    }
-}
-
-bool
-supervisor_may_retire(struct board *board, struct place *place)
-{
-    /* Counted as leaving before it is marked: at worst one too few leave. */
-    unsigned leaving = atomic_load(&board->leaving);
-    while (atomic_load(&board->alive) > board->least + leaving) {
-        if (atomic_compare_exchange_weak(&board->leaving, &leaving, leaving + 1)) {
-            atomic_store(&place->activity, ACTIVITY_NONE);
-            return true;
-        }
-    }
-    return false;
-}
+/* ---- workers ---- */
 
 static unsigned
 connections(const struct supervisor *self)
@@ -109,8 +62,6 @@ connections(const struct supervisor *self)
     }
     return sum;
 }
-
-/* ---- workers ---- */
 
 struct start {
     struct supervisor *supervisor;
@@ -144,6 +95,7 @@ start_at(struct supervisor *self, size_t i, work_function work)
     atomic_store(&place->activity, ACTIVITY_STARTING);
     atomic_store(&place->connections, 0);
     atomic_store(&place->cut, 0);
+    atomic_store(&place->beat_ns, self->force->fixed ? green_after(0) : 0);
     int err = green_spawn_as(GREEN_PROCESS, worker_main, &start, &options, &self->jobs[i]);
     if (err != 0) {
         atomic_store(&place->activity, ACTIVITY_NONE);
@@ -157,7 +109,7 @@ start_at(struct supervisor *self, size_t i, work_function work)
 static int
 start_worker(struct supervisor *self)
 {
-    for (size_t i = 0; i < self->board->most; i++) {
+    for (size_t i = 0; i < self->board->capacity; i++) {
         if (self->jobs[i] == NULL) {
             return start_at(self, i, self->force->work);
         }
@@ -201,7 +153,7 @@ repair(struct supervisor *self)
             return;
         }
     }
-    if (staying(board) < board->most && !somebody_idle(board)) {
+    if (staying(board) < board->most && !board_has_idle(board)) {
         int err = start_worker(self);
         if (err != 0 && err != -EBUSY) {
             if (err != self->trouble) {
@@ -277,6 +229,7 @@ static void
 drain(struct supervisor *self)
 {
     log_write(LOG_INFO, "draining; %u open", connections(self));
+    events_stopping(self->server);
     self->draining = true;
     self->drain_until = green_after(setting(SETTING_DRAIN_TIMEOUT_MS));
     for (size_t i = 0; i < self->places; i++) {
@@ -284,7 +237,7 @@ drain(struct supervisor *self)
             green_job_cancel(self->jobs[i]);
         }
     }
-    if (self->force->rest != NULL) {
+    if (self->force->rest != NULL && self->server->successor == 0) {
         int err = start_at(self, self->places - 1, self->force->rest);
         if (err != 0) {
             log_write(LOG_ERROR, "what is queued cannot be served: %s", green_strerror(err));
@@ -293,6 +246,61 @@ drain(struct supervisor *self)
     }
     leave_listeners(self->server);
     listeners_close(&self->server->listeners);
+}
+
+/** The last worker that is not on its way out; -1 when there is none. */
+static int
+find_last(const struct supervisor *self)
+{
+    for (int i = (int)self->board->capacity - 1; i >= 0; i--) {
+        if (self->jobs[i] != NULL &&
+            atomic_load(&self->board->places[i].activity) != ACTIVITY_NONE) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/** Have one worker more, or one less: a fixed one drains, of others those that are idle leave. */
+static void
+scale(struct supervisor *self, enum order order)
+{
+    struct board *board = self->board;
+    unsigned limit = self->force->fixed ? board->capacity : atomic_load(&board->most);
+    unsigned least = atomic_load(&board->least);
+    if (order == ORDER_MORE ? least >= limit : least <= 1) {
+        log_write(LOG_WARNING, "it stays at %u workers: there may be 1 to %u", least, limit);
+        return;
+    }
+    least += order == ORDER_MORE ? 1 : -1u;
+    atomic_store(&board->least, least);
+    if (self->force->fixed) {
+        atomic_store(&board->most, least);
+    }
+    int last = self->force->fixed && order == ORDER_FEWER ? find_last(self) : -1;
+    if (last >= 0) {
+        atomic_fetch_add(&board->leaving, 1);
+        atomic_store(&board->places[last].activity, ACTIVITY_NONE);
+        green_job_cancel(self->jobs[last]);
+    }
+    log_write(LOG_INFO, "there are to be %u workers now", least);
+}
+
+/** A worker whose loop stands still serves nobody: it is killed, and then replaced. */
+static void
+end_those_that_hang(struct supervisor *self)
+{
+    uint64_t limit_ns = setting(SETTING_WORKER_TIMEOUT_MS) * 1000000u;
+    uint64_t now_ns = green_after(0);
+    for (size_t i = 0; i < self->board->capacity && limit_ns > 0 && !self->draining; i++) {
+        uint64_t beat_ns = atomic_load(&self->board->places[i].beat_ns);
+        if (self->jobs[i] != NULL && beat_ns != 0 && beat_ns + limit_ns < now_ns) {
+            log_write(LOG_ERROR, "worker %d has not turned its loop for %ju ms",
+                      (int)green_job_pid(self->jobs[i]), (uintmax_t)((now_ns - beat_ns) / 1000000));
+            atomic_store(&self->board->places[i].beat_ns, 0);
+            green_job_terminate(self->jobs[i], SIGKILL);
+        }
+    }
 }
 
 static void
@@ -341,26 +349,32 @@ announce(struct supervisor *self)
         self->announced = true;
         listeners_announce(&self->server->listeners, self->server->options.mode->name,
                            self->board->least);
+        events_ready(self->server);
     }
 }
 
-/** Wait for the next thing to do; returns as green_poll(). Entry i + 2 is worker i's end. */
+/** Entries of what is polled, before those of the workers' ends. */
+enum { BELL = EVENTS_COUNT, WORKERS };
+
+/** Wait for the next thing to do; returns as green_poll(). */
 static int
 wait_for_events(struct supervisor *self)
 {
-    self->ready[0] = (struct pollfd){.fd = self->server->signal_fd, .events = POLLIN};
-    self->ready[1] = (struct pollfd){.fd = self->board->bell_fd, .events = POLLIN};
+    events_fill(self->server, self->ready);
+    self->ready[BELL] = (struct pollfd){.fd = self->board->bell_fd, .events = POLLIN};
     for (size_t i = 0; i < self->places; i++) {
         int fd = self->jobs[i] == NULL ? -1 : green_job_fd(self->jobs[i]);
-        self->ready[i + 2] = (struct pollfd){.fd = fd, .events = POLLIN};
+        self->ready[WORKERS + i] = (struct pollfd){.fd = fd, .events = POLLIN};
     }
-    green_deadline deadline = GREEN_FOREVER;
-    if (self->draining) {
-        deadline = self->drain_until;
-    } else if (self->repair_at != GREEN_NOW) {
-        deadline = self->repair_at;
+    green_deadline deadline = events_deadline(self->server);
+    green_deadline own = self->draining ? self->drain_until : self->repair_at;
+    if (own != GREEN_NOW && own < deadline) {
+        deadline = own;
     }
-    return green_poll(self->ready, self->places + 2, deadline);
+    if (self->force->fixed && green_after(BEATS_MS) < deadline) {
+        deadline = green_after(BEATS_MS);
+    }
+    return green_poll(self->ready, self->places + WORKERS, deadline);
 }
 
 /** Supervise until the last worker has gone, or must go; true when a drain took too long. */
@@ -368,13 +382,11 @@ static bool
 control(struct supervisor *self)
 {
     while (!self->draining || !nobody_left(self)) {
-        if (wait_for_events(self) == -ETIMEDOUT && self->draining) {
+        if (wait_for_events(self) == -ETIMEDOUT && self->draining &&
+            green_after(0) >= self->drain_until) {
             return true;
         }
-        enum order order = ORDER_NONE;
-        if (self->ready[0].revents != 0) {
-            order = signals_read(self->server->signal_fd);
-        }
+        enum order order = events_heed(self->server, self->ready);
         if (order == ORDER_END || (order == ORDER_DRAIN && self->draining)) {
             return false;
         }
@@ -382,19 +394,20 @@ control(struct supervisor *self)
             drain(self);
         } else if (order == ORDER_DUMP) {
             dump(self);
-        } else if (order == ORDER_RELOAD || order == ORDER_REOPEN) {
-            reload_on(self->server, order);
+        } else if ((order == ORDER_MORE || order == ORDER_FEWER) && !self->draining) {
+            scale(self, order);
         }
-        if (self->ready[1].revents != 0) {
+        if (self->ready[BELL].revents != 0) {
             uint64_t ignored;
             ssize_t got = read(self->board->bell_fd, &ignored, sizeof ignored);
             (void)got;
         }
         for (size_t i = 0; i < self->places; i++) {
-            if (self->jobs[i] != NULL && self->ready[i + 2].revents != 0) {
+            if (self->jobs[i] != NULL && self->ready[WORKERS + i].revents != 0) {
                 bury(self, i);
             }
         }
+        end_those_that_hang(self);
         repair(self);
         announce(self);
     }
@@ -410,7 +423,8 @@ board_size(size_t places)
 static int
 open_supervisor(struct supervisor *self)
 {
-    self->places = self->force->most + 1; /* the last is for the rest, in a drain */
+    unsigned capacity = self->force->most > WORKERS_ROOM ? self->force->most : WORKERS_ROOM;
+    self->places = capacity + 1; /* the last is for the rest, in a drain */
     self->board = mmap(NULL, board_size(self->places), PROT_READ | PROT_WRITE,
                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (self->board == MAP_FAILED) {
@@ -418,13 +432,14 @@ open_supervisor(struct supervisor *self)
     }
     self->jobs = calloc(self->places, sizeof(struct green_job *));
     self->started_ns = calloc(self->places, sizeof *self->started_ns);
-    self->ready = calloc(self->places + 2, sizeof *self->ready);
+    self->ready = calloc(self->places + WORKERS, sizeof *self->ready);
     if (self->board == NULL || self->jobs == NULL || self->started_ns == NULL ||
         self->ready == NULL) {
         return -ENOMEM;
     }
     self->board->least = self->force->least;
     self->board->most = self->force->most;
+    self->board->capacity = capacity;
     self->board->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return self->board->bell_fd < 0 ? -errno : 0;
 }

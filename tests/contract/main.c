@@ -21,7 +21,8 @@ static const struct theme {
     {"echo", echo_add},       {"peers", peers_add},     {"memory", memory_add},
     {"limits", limits_add},   {"drain", drain_add},     {"faults", faults_add},
     {"workers", workers_add}, {"ipv6", ipv6_add},       {"addresses", addresses_add},
-    {"config", config_add},   {"options", options_add},
+    {"config", config_add},   {"upgrade", upgrade_add}, {"manager", manager_add},
+    {"options", options_add},
 };
 
 static bool

@@ -165,6 +165,47 @@ START_TEST(the_pool_grows_and_shrinks_back)
 }
 END_TEST
 
+START_TEST(workers_are_added_and_taken_away)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int fd = client_connect(&server);
+    client_chat(fd);
+    AWAIT(&server, server_workers(&server, NULL, 0) == mode->workers);
+    server_signal(&server, SIGTTIN);
+    AWAIT(&server, server_workers(&server, NULL, 0) == mode->workers + 1);
+    server_signal(&server, SIGTTIN);
+    AWAIT(&server, server_workers(&server, NULL, 0) == mode->workers + 2);
+    for (size_t i = 1; i <= mode->workers + 2; i++) {
+        server_signal(&server, SIGTTOU);
+        AWAIT(&server,
+              server_logged(&server, " workers now") + server_logged(&server, "it stays") == i + 2);
+    }
+    ck_assert_uint_eq(server_logged(&server, "it stays at 1 worker"), 1);
+    if (mode->frugal) {
+        client_close(fd); /* drained, if it was with one of those that go */
+        fd = client_connect(&server);
+    }
+    client_chat(fd);
+    AWAIT(&server, server_workers(&server, NULL, 0) <= 2); /* the pool keeps one that is idle */
+    client_close(fd);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(a_worker_whose_loop_stands_still_is_replaced)
+{
+    struct server server = server_start(OPTIONS("--worker-timeout", "1s"));
+    pid_t old[MAX_WORKERS];
+    AWAIT(&server, server_workers(&server, NULL, 0) == mode->workers);
+    size_t count = server_workers(&server, old, MAX_WORKERS);
+    ck_assert_int_eq(kill(old[0], SIGSTOP), 0);
+    AWAIT(&server, server_logged(&server, "has not turned its loop") == 1);
+    AWAIT(&server, new_workers(&server, old, count) == 1);
+    AWAIT(&server, server_logged(&server, "was killed by SIGKILL") == 1);
+    server_stop(&server);
+}
+END_TEST
+
 const char *
 workers_add(TCase *tcase)
 {
@@ -176,7 +217,10 @@ workers_add(TCase *tcase)
     tcase_add_test(tcase, all_workers_killed_at_once_are_replaced);
     tcase_add_test(tcase, a_killed_worker_does_not_stop_the_drain);
     tcase_add_test(tcase, workers_die_with_echod);
-    if (!mode->frugal) {
+    tcase_add_test(tcase, workers_are_added_and_taken_away);
+    if (mode->frugal) {
+        tcase_add_test(tcase, a_worker_whose_loop_stands_still_is_replaced);
+    } else {
         tcase_add_test(tcase, the_pool_grows_and_shrinks_back);
     }
     return NULL;

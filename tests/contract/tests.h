@@ -19,6 +19,8 @@ const char *workers_add(TCase *tcase);   /* test_workers.c: killed processes */
 const char *addresses_add(TCase *tcase); /* test_addresses.c: where it listens, what it writes */
 const char *ipv6_add(TCase *tcase);      /* test_addresses.c */
 const char *config_add(TCase *tcase);    /* test_config.c: files, environment, reload, logs */
+const char *upgrade_add(TCase *tcase);   /* test_upgrade.c: a new program takes over */
+const char *manager_add(TCase *tcase);   /* test_manager.c: under a service manager */
 const char *options_add(TCase *tcase); /* test_options.c: the command line, the same in all modes */
 
 #endif

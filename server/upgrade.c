@@ -1,0 +1,278 @@
+/*
+ * Upgrades.
+ *
+ * Invariant: only the process that the user started has one under way, and one at most: `child` is
+ * its pid and `news_fd` our end of its pipe, else 0 and -1. Between fork and exec the child makes
+ * system calls alone, as other threads may have held any lock.
+ */
+#include "upgrade.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "pidfile.h"
+#include "settings.h"
+
+/** Where the descriptors begin that socket activation hands over. */
+#define FIRST_LISTENER 3
+
+/** In the new program's environment: the number of its end of the pipe. */
+#define UPGRADE_VARIABLE "ECHOD_UPGRADE_FD"
+
+extern char **environ;
+
+static char program[4096];
+static char **arguments;
+static pid_t child;
+static int news_fd = -1;
+static green_deadline silent_until = GREEN_FOREVER;
+
+void
+upgrade_remember(char **argv)
+{
+    arguments = argv;
+    char directory[2048];
+    if (argv[0][0] == '/') {
+        snprintf(program, sizeof program, "%s", argv[0]);
+    } else if (strchr(argv[0], '/') != NULL && getcwd(directory, sizeof directory) != NULL) {
+        snprintf(program, sizeof program, "%s/%s", directory, argv[0]);
+    } else {
+        ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+        program[length > 0 ? length : 0] = '\0';
+    }
+}
+
+/* ---- the new program's environment ---- */
+
+struct environment {
+    char listen_pid[32]; /* completed by the child, who alone knows */
+    char listen_fds[32];
+    char upgrade_fd[48];
+    char **entries;
+};
+
+static bool
+is_ours(const char *entry)
+{
+    return strncmp(entry, "LISTEN_", 7) == 0 ||
+           strncmp(entry, UPGRADE_VARIABLE, strlen(UPGRADE_VARIABLE)) == 0;
+}
+
+static int
+make_environment(struct environment *environment, size_t listeners)
+{
+    size_t count = 0;
+    while (environ[count] != NULL) {
+        count++;
+    }
+    environment->entries = calloc(count + 4, sizeof *environment->entries);
+    if (environment->entries == NULL) {
+        return -ENOMEM;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_ours(environ[i])) {
+            environment->entries[kept++] = environ[i];
+        }
+    }
+    strcpy(environment->listen_pid, "LISTEN_PID=");
+    snprintf(environment->listen_fds, sizeof environment->listen_fds, "LISTEN_FDS=%zu", listeners);
+    snprintf(environment->upgrade_fd, sizeof environment->upgrade_fd, UPGRADE_VARIABLE "=%zu",
+             FIRST_LISTENER + listeners);
+    environment->entries[kept++] = environment->listen_pid;
+    environment->entries[kept++] = environment->listen_fds;
+    environment->entries[kept] = environment->upgrade_fd;
+    return 0;
+}
+
+/** Append a number to a text that ends in '='. */
+static void
+append_number(char *text, unsigned number)
+{
+    char digits[16];
+    size_t count = 0;
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    text += strlen(text);
+    while (count > 0) {
+        *text++ = digits[--count];
+    }
+    *text = '\0';
+}
+
+/* ---- the child, between fork and exec ---- */
+
+_Noreturn static void
+become(const struct listeners *listeners, int pipe_fd, struct environment *environment)
+{
+    int highest = pipe_fd;
+    int fds[LISTENERS_MAX + 1];
+    size_t count = listeners->count;
+    memcpy(fds, listeners->fds, count * sizeof *fds);
+    fds[count++] = pipe_fd;
+    for (size_t i = 0; i < count; i++) {
+        highest = fds[i] > highest ? fds[i] : highest;
+    }
+    highest = highest > FIRST_LISTENER + (int)count ? highest : FIRST_LISTENER + (int)count;
+    close_range((unsigned)highest + 1, ~0u, 0); /* so that there is room, at any limit */
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, highest + 1);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (fds[i] < 0 || dup2(fds[i], FIRST_LISTENER + (int)i) < 0) {
+            _exit(126);
+        }
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    append_number(environment->listen_pid, (unsigned)getpid());
+    execve(program, arguments, environment->entries);
+    _exit(127);
+}
+
+/* ---- the old program ---- */
+
+void
+upgrade_start(struct server *server)
+{
+    struct environment environment;
+    int fds[2];
+    if (child != 0) {
+        log_write(LOG_WARNING, "an upgrade is under way already");
+        return;
+    }
+    int err = make_environment(&environment, server->listeners.count);
+    if (err == 0 && pipe2(fds, O_CLOEXEC) != 0) {
+        err = -errno;
+        free(environment.entries);
+    }
+    if (err != 0) {
+        log_write(LOG_ERROR, "cannot upgrade: %s", green_strerror(err));
+        return;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        become(&server->listeners, fds[1], &environment);
+    }
+    err = pid < 0 ? -errno : 0;
+    free(environment.entries);
+    close(fds[1]);
+    if (err != 0) {
+        close(fds[0]);
+        log_write(LOG_ERROR, "cannot upgrade: %s", green_strerror(err));
+        return;
+    }
+    child = pid;
+    news_fd = fds[0];
+    silent_until = green_after(setting(SETTING_UPGRADE_TIMEOUT_MS));
+    log_write(LOG_INFO, "upgrading: %s is started as pid %d", program, (int)pid);
+}
+
+int
+upgrade_fd(void)
+{
+    return news_fd;
+}
+
+green_deadline
+upgrade_deadline(void)
+{
+    return silent_until;
+}
+
+static void
+forget(void)
+{
+    green_close(news_fd); /* the loop has waited for it */
+    news_fd = -1;
+    child = 0;
+    silent_until = GREEN_FOREVER;
+}
+
+/** The new program is not to be: see to it that nothing of it is left. */
+static void
+roll_back(const struct server *server, const char *why)
+{
+    int status = 0;
+    kill(child, SIGKILL);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFEXITED(status)) {
+        log_write(LOG_ERROR,
+                  "the upgrade has failed: pid %d ended with exit code %d; this one goes on",
+                  (int)child, WEXITSTATUS(status));
+    } else {
+        log_write(LOG_ERROR, "the upgrade has failed: pid %d %s; this one goes on", (int)child,
+                  why);
+    }
+    forget();
+    pidfile_write(server->options.pidfile);
+}
+
+bool
+upgrade_heed(struct server *server)
+{
+    if (child == 0) {
+        return false;
+    }
+    char word;
+    struct pollfd news = {.fd = news_fd, .events = POLLIN};
+    if (poll(&news, 1, 0) > 0) {
+        if (read(news_fd, &word, 1) == 1) {
+            log_write(LOG_INFO, "pid %d serves now; this one drains", (int)child);
+            server->successor = child;
+            forget();
+            return true;
+        }
+        roll_back(server, "was killed");
+    } else if (green_after(0) >= silent_until) {
+        roll_back(server, "did not report in time");
+    }
+    return false;
+}
+
+void
+upgrade_give_up(void)
+{
+    if (child != 0) {
+        kill(child, SIGTERM);
+        forget();
+    }
+}
+
+/* ---- the new program ---- */
+
+static int
+report_fd(void)
+{
+    const char *text = getenv(UPGRADE_VARIABLE);
+    return text == NULL ? -1 : atoi(text);
+}
+
+bool
+upgrade_is_one(void)
+{
+    return report_fd() >= 0;
+}
+
+void
+upgrade_report_ready(void)
+{
+    int fd = report_fd();
+    if (fd >= 0) {
+        ssize_t ignored = write(fd, "+", 1);
+        (void)ignored; /* then the old one has gone meanwhile */
+        close(fd);
+        unsetenv(UPGRADE_VARIABLE);
+    }
+}

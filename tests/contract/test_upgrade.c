@@ -1,0 +1,277 @@
+/*
+ * Upgrades: the program on disk takes over from the running one, and no client notices; one that
+ * fails changes nothing.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "tests.h"
+
+/** The successor that runs; ended with the test whatever comes, since nobody else would. */
+static pid_t successor;
+
+static void
+end_successor(void)
+{
+    if (successor > 0) {
+        kill(successor, SIGKILL);
+    }
+}
+
+/** The number behind a text in the last line of the log that has it; 0 when there is none. */
+static pid_t
+logged_number(const struct server *server, const char *before, const char *after)
+{
+    const char *at = server_log(server);
+    pid_t number = 0;
+    while ((at = strstr(at, before)) != NULL) {
+        char *end;
+        long value = strtol(at + strlen(before), &end, 10);
+        if (strncmp(end, after, strlen(after)) == 0) {
+            number = (pid_t)value;
+        }
+        at += strlen(before);
+    }
+    return number;
+}
+
+/** Have echod upgraded: the server is the successor then, and the old one has ended well. */
+static void
+upgrade(struct server *server)
+{
+    pid_t before = logged_number(server, "pid ", " serves now");
+    server_signal(server, SIGUSR2);
+    AWAIT(server, logged_number(server, "pid ", " serves now") != before);
+    pid_t now = logged_number(server, "pid ", " serves now");
+    if (successor == 0) {
+        atexit(end_successor);
+    }
+    successor = now;
+    int code = server_wait(server);
+    ck_assert_msg(code == 0, "the old one ended with %d; it said:\n%s", code, server_log(server));
+    server->pid = now;
+    server->reaped = false;
+}
+
+static void
+stop(struct server *server)
+{
+    server_stop(server);
+    successor = 0;
+}
+
+/* ---- under load ---- */
+
+/** Connect and talk until told to stop; the exit code says what went wrong. */
+static void
+run_client(int port, bool churn)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = -1;
+    for (;;) {
+        char answer[6];
+        size_t got = 0;
+        if (fd < 0) {
+            fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+                _exit(2); /* refused */
+            }
+        }
+        if (send(fd, "hello\n", 6, MSG_NOSIGNAL) != 6) {
+            _exit(errno == EPIPE || errno == ECONNRESET ? 3 : 4);
+        }
+        ssize_t result;
+        while (got < 6 && (result = recv(fd, answer + got, 6 - got, 0)) > 0) {
+            got += (size_t)result;
+        }
+        if (got == 0 && result == 0) {
+            close(
+                fd); /* it drained, and our message crossed the end of it: it says how many bytes */
+            fd = -1;
+            continue;
+        }
+        if (got < 6 || memcmp(answer, "HELLO\n", 6) != 0) {
+            _exit(5); /* an answer was lost, or a reset came */
+        }
+        if (churn) {
+            shutdown(fd, SHUT_WR);
+            if (recv(fd, answer, 1, 0) != 0) {
+                _exit(6);
+            }
+            close(fd);
+            fd = -1;
+        }
+    }
+}
+
+#define CLIENTS 4
+
+static void
+start_clients(int port, pid_t clients[CLIENTS])
+{
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = fork();
+        ck_assert_int_ge(clients[i], 0);
+        if (clients[i] == 0) {
+            run_client(port, i % 2 == 0);
+        }
+    }
+}
+
+/** End the clients; none may have ended by itself. */
+static void
+stop_clients(const struct server *server, const pid_t clients[CLIENTS])
+{
+    static const char *const words[] = {"",
+                                        "",
+                                        "was refused",
+                                        "wrote to a closed connection",
+                                        "could not write",
+                                        "got no whole answer",
+                                        "got something after the answer"};
+    for (int i = 0; i < CLIENTS; i++) {
+        int status;
+        kill(clients[i], SIGKILL); /* Check handles the other ones */
+        ck_assert_int_eq(waitpid(clients[i], &status, 0), clients[i]);
+        ck_assert_msg(WIFSIGNALED(status), "client %d %s; echod said:\n%s", i,
+                      words[WEXITSTATUS(status) % 7], server_log(server));
+    }
+}
+
+static size_t
+upgrades_wanted(void)
+{
+    const char *wanted = getenv("ECHOD_UPGRADES"); /* a soak asks for a thousand */
+    return wanted != NULL ? strtoul(wanted, NULL, 10) : scaled(10);
+}
+
+START_TEST(no_client_notices)
+{
+    struct server server = server_start(OPTIONS("--drain-timeout", "500ms"));
+    pid_t clients[CLIENTS];
+    start_clients(server.port, clients);
+    size_t count = upgrades_wanted();
+    for (size_t i = 0; i < count; i++) {
+        upgrade(&server);
+    }
+    stop_clients(&server, clients);
+    stop(&server);
+}
+END_TEST
+
+START_TEST(a_connection_is_served_to_its_end_by_the_old_one)
+{
+    struct server server = server_start(NO_OPTIONS);
+    int fd = client_connect(&server);
+    client_chat(fd);
+    server_signal(&server, SIGUSR2);
+    AWAIT(&server, logged_number(&server, "pid ", " serves now") != 0);
+    successor = logged_number(&server, "pid ", " serves now");
+    atexit(end_successor);
+    int other = client_connect(&server);
+    client_chat(other);
+    client_close(other);
+    client_expect_end(fd);
+    client_close(fd);
+    ck_assert_int_eq(server_wait(&server), 0);
+    server.pid = successor;
+    server.reaped = false;
+    stop(&server);
+}
+END_TEST
+
+/* ---- files ---- */
+
+START_TEST(the_socket_file_and_the_pid_file_are_the_new_ones)
+{
+    char directory[] = "/tmp/echod-upgrade-XXXXXX";
+    char path[64];
+    char pidfile[64];
+    struct stat status;
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/socket", directory);
+    snprintf(pidfile, sizeof pidfile, "%s/pid", directory);
+    struct server server = server_start_at(OPTIONS("--unix", path, "--pidfile", pidfile));
+    upgrade(&server);
+    ck_assert_int_eq(stat(path, &status), 0);
+    FILE *file = fopen(pidfile, "re");
+    ck_assert_ptr_nonnull(file);
+    int pid = 0;
+    ck_assert_int_eq(fscanf(file, "%d", &pid), 1);
+    fclose(file);
+    ck_assert_int_eq(pid, server.pid);
+    stop(&server);
+    ck_assert_int_ne(stat(path, &status), 0);
+    ck_assert_int_ne(stat(pidfile, &status), 0);
+    ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+/* ---- new programs that fail ---- */
+
+static const struct failing {
+    const char *script;
+    const char *says;
+} failing[] = {
+    {"#!/bin/sh\nexit 3\n", "ended with exit code 3; this one goes on"},
+    {"#!/bin/sh\nexec sleep 60\n", "did not report in time; this one goes on"},
+    {"no program at all", "ended with exit code 127; this one goes on"},
+    {"#!/bin/sh\nkill -9 $$\n", "was killed; this one goes on"},
+};
+
+START_TEST(a_new_program_that_fails_changes_nothing)
+{
+    char directory[] = "/tmp/echod-upgrade-XXXXXX";
+    char program[64];
+    char command[256];
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    snprintf(program, sizeof program, "%s/echod", directory);
+    snprintf(command, sizeof command, "cp %s %s", echod_path, program);
+    ck_assert_int_eq(system(command), 0);
+    echod_path = program;
+    const char *patience = _i == 1 ? "300ms" : "60s";
+    struct server server = server_start(OPTIONS("--upgrade-timeout", patience));
+    int fd = client_connect(&server);
+    client_chat(fd);
+    ck_assert_int_eq(unlink(program), 0); /* the running one keeps its file */
+    FILE *file = fopen(program, "we");
+    ck_assert_ptr_nonnull(file);
+    fputs(failing[_i].script, file);
+    fclose(file);
+    ck_assert_int_eq(chmod(program, 0755), 0);
+    for (size_t round = 1; round <= 2; round++) {
+        server_signal(&server, SIGUSR2);
+        AWAIT(&server, server_logged(&server, failing[_i].says) == round);
+        client_chat(fd);
+    }
+    client_close(fd);
+    server_stop(&server);
+    snprintf(command, sizeof command, "rm -rf %s", directory);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+const char *
+upgrade_add(TCase *tcase)
+{
+    if (getenv("ECHOD_WRAPPER") != NULL) {
+        return "what is started in its place would run without the wrapper";
+    }
+    tcase_add_test(tcase, no_client_notices);
+    tcase_add_test(tcase, a_connection_is_served_to_its_end_by_the_old_one);
+    tcase_add_test(tcase, the_socket_file_and_the_pid_file_are_the_new_ones);
+    tcase_add_loop_test(tcase, a_new_program_that_fails_changes_nothing, 0,
+                        (int)(sizeof failing / sizeof failing[0]));
+    return NULL;
+}
