@@ -12,7 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin.h"
 #include "reload.h"
+#include "settings.h"
+#include "stats.h"
 #include "supervisor.h"
 #include "upgrade.h"
 
@@ -59,6 +62,8 @@ events_ready(const struct server *server)
 {
     if (is_main(server)) {
         char text[64];
+        atomic_store(&settings_page[SETTING_STATE], STATE_SERVING);
+        admin_announce(server);
         snprintf(text, sizeof text, "READY=1\nMAINPID=%d", (int)getpid());
         notify(text);
         upgrade_report_ready();
@@ -72,7 +77,9 @@ events_stopping(const struct server *server)
     if (!is_main(server)) {
         return;
     }
+    atomic_store(&settings_page[SETTING_STATE], STATE_DRAINING);
     if (server->successor > 0) {
+        admin_stop(); /* the successor answers now */
         snprintf(text, sizeof text, "MAINPID=%d", (int)server->successor);
         notify(text);
     } else {
@@ -94,6 +101,28 @@ reload(struct server *server, enum order order)
     notify("READY=1");
 }
 
+/* ---- the delay before a drain ---- */
+
+/** When the drain begins that was ordered; GREEN_FOREVER while none was. */
+static green_deadline drain_at = GREEN_FOREVER;
+
+/** Let probes see that we are not ready before we stop accepting; a second order does not wait. */
+static enum order
+delay_drain(void)
+{
+    uint64_t delay_ms = setting(SETTING_DRAIN_DELAY_MS);
+    if (drain_at != GREEN_FOREVER) {
+        return ORDER_END;
+    }
+    if (delay_ms == 0) {
+        return ORDER_DRAIN;
+    }
+    drain_at = green_after(delay_ms);
+    atomic_store(&settings_page[SETTING_STATE], STATE_DRAINING);
+    log_write(LOG_INFO, "draining in %ju ms", (uintmax_t)delay_ms);
+    return ORDER_NONE;
+}
+
 /* ---- waiting ---- */
 
 void
@@ -101,17 +130,18 @@ events_fill(const struct server *server, struct pollfd entries[EVENTS_COUNT])
 {
     entries[0] = (struct pollfd){.fd = server->signal_fd, .events = POLLIN};
     entries[1] = (struct pollfd){.fd = is_main(server) ? upgrade_fd() : -1, .events = POLLIN};
+    entries[2] = (struct pollfd){.fd = is_main(server) ? admin_fd() : -1, .events = POLLIN};
 }
 
 green_deadline
 events_deadline(const struct server *server)
 {
-    if (!is_main(server)) {
-        return green_after(BEAT_MS);
+    uint64_t alive_ms = is_main(server) ? watchdog_ms() : BEAT_MS;
+    if (stats_timed && (alive_ms == 0 || alive_ms > BEAT_MS)) {
+        alive_ms = BEAT_MS;
     }
-    uint64_t alive_ms = watchdog_ms();
     green_deadline alive = alive_ms > 0 ? green_after(alive_ms) : GREEN_FOREVER;
-    green_deadline news = upgrade_deadline();
+    green_deadline news = upgrade_deadline() < drain_at ? upgrade_deadline() : drain_at;
     return news < alive ? news : alive;
 }
 
@@ -123,6 +153,9 @@ beat(const struct server *server)
         atomic_store(&server->place->beat_ns, green_after(0));
     } else if (watchdog_ms() > 0) {
         notify("WATCHDOG=1");
+    }
+    if (stats_timed && stats_own->gauges[GAUGE_PID] == (uint64_t)getpid()) {
+        stats_look();
     }
 }
 
@@ -141,6 +174,11 @@ heed_signal(struct server *server, enum order order)
             upgrade_start(server);
         }
         return ORDER_NONE;
+    case ORDER_DRAIN:
+        return is_main(server) &&
+                       (setting(SETTING_STATE) == STATE_SERVING || drain_at != GREEN_FOREVER)
+                   ? delay_drain()
+                   : order;
     default:
         return order;
     }
@@ -153,6 +191,13 @@ events_heed(struct server *server, const struct pollfd entries[EVENTS_COUNT])
     beat(server);
     if (entries[0].revents != 0) {
         order = heed_signal(server, signals_read(server->signal_fd));
+    }
+    if (entries[2].revents != 0) {
+        admin_heed(server);
+    }
+    if (order == ORDER_NONE && is_main(server) && green_after(0) >= drain_at) {
+        drain_at = GREEN_FOREVER;
+        order = ORDER_DRAIN;
     }
     if (order == ORDER_NONE && is_main(server) && upgrade_heed(server)) {
         order = ORDER_DRAIN;

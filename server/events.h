@@ -13,7 +13,7 @@
 #include "signals.h"
 
 /** Entries that events_fill() fills. */
-#define EVENTS_COUNT 2
+#define EVENTS_COUNT 3
 
 /** Say what to poll. */
 void events_fill(const struct server *server, struct pollfd entries[EVENTS_COUNT]);

@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "admin.h"
 #include "log.h"
 #include "pidfile.h"
 #include "settings.h"
@@ -26,6 +27,9 @@ leave_files(struct server *server)
 {
     leave_listeners(server);
     if (server->place == NULL) {
+        if (server->successor == 0) {
+            admin_remove_files(server);
+        }
         pidfile_remove(server->options.pidfile);
     }
 }

@@ -121,17 +121,16 @@ open_host(struct listeners *listeners, const struct options *options, const char
 
 /* ---- UNIX ---- */
 
-/** A socket file that nobody listens on any more is removed; 0 when the path is free. */
-static int
-clear_stale(const char *path, const struct green_address *address)
+int
+listener_clear_path(const char *option, const char *path, const struct green_address *address)
 {
     struct stat status;
     if (path[0] == '@' || lstat(path, &status) != 0) {
         return 0;
     }
     if (!S_ISSOCK(status.st_mode)) {
-        log_write(LOG_ERROR,
-                  "--unix %s: there is a file of another sort; choose a path that is free", path);
+        log_write(LOG_ERROR, "--%s %s: there is a file of another sort; choose a path that is free",
+                  option, path);
         return EXIT_SYSTEM;
     }
     struct green_timeout timeout;
@@ -143,11 +142,12 @@ clear_stale(const char *path, const struct green_address *address)
             green_close(fd);
         }
         log_write(LOG_ERROR,
-                  "--unix %s: another program listens there; end it or choose another path", path);
+                  "--%s %s: another program listens there; end it or choose another path", option,
+                  path);
         return EXIT_SYSTEM;
     }
     if (unlink(path) != 0 && errno != ENOENT) {
-        log_write(LOG_ERROR, "--unix %s: a stale socket cannot be removed: %s", path,
+        log_write(LOG_ERROR, "--%s %s: a stale socket cannot be removed: %s", option, path,
                   strerror(errno));
         return EXIT_SYSTEM;
     }
@@ -164,7 +164,7 @@ open_unix(struct listeners *listeners, const struct options *options)
         log_write(LOG_ERROR, "--unix %s: a path has 1 to 107 bytes", path);
         return EXIT_USAGE;
     }
-    int code = clear_stale(path, &address);
+    int code = listener_clear_path("unix", path, &address);
     if (code != 0) {
         return code;
     }
@@ -181,6 +181,20 @@ open_unix(struct listeners *listeners, const struct options *options)
 
 enum { FIRST_INHERITED = 3 };
 
+/** What the one who handed over calls its i-th listener is this. */
+static bool
+is_named(const char *names, size_t i, const char *name)
+{
+    while (names != NULL && i > 0) {
+        names = strchr(names, ':');
+        names += names != NULL;
+        i--;
+    }
+    size_t length = strlen(name);
+    return names != NULL && strncmp(names, name, length) == 0 &&
+           (names[length] == ':' || names[length] == '\0');
+}
+
 /** How many listeners this process was started with: by a service manager or by the echod that it
  *  replaces. They are announced for one process; its children are not to take them for theirs. */
 static size_t
@@ -194,7 +208,6 @@ count_inherited(void)
     }
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
-    unsetenv("LISTEN_FDNAMES");
     return result;
 }
 
@@ -232,6 +245,25 @@ inherit(struct listeners *listeners, int fd, const struct options *options)
     return 0;
 }
 
+static int
+inherit_all(struct listeners *listeners, const struct options *options)
+{
+    size_t count = count_inherited();
+    const char *names = getenv("LISTEN_FDNAMES");
+    int code = 0;
+    for (size_t i = 0; i < count && code == 0; i++) {
+        int fd = FIRST_INHERITED + (int)i;
+        if (is_named(names, i, "admin")) {
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+            listeners->admin_fd = fd;
+        } else {
+            code = inherit(listeners, fd, options);
+        }
+    }
+    unsetenv("LISTEN_FDNAMES");
+    return code;
+}
+
 /* ---- all ---- */
 
 int
@@ -239,11 +271,9 @@ listeners_open(struct listeners *listeners, const struct options *options)
 {
     memset(listeners, 0, sizeof *listeners);
     int code = 0;
-    size_t inherited = count_inherited();
-    for (size_t i = 0; i < inherited && code == 0; i++) {
-        code = inherit(listeners, FIRST_INHERITED + (int)i, options);
-    }
-    if (inherited > 0) {
+    listeners->admin_fd = -1;
+    code = inherit_all(listeners, options);
+    if (code != 0 || listeners->count > 0) {
         return code;
     }
     for (size_t i = 0; i < options->host_count && code == 0; i++) {

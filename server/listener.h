@@ -14,6 +14,7 @@ struct listeners {
     int fds[LISTENERS_MAX];
     struct green_address addresses[LISTENERS_MAX]; /**< As bound: with the port that it got. */
     size_t count;
+    int admin_fd;          /**< The listener of the admin pages; -1 when there is none. */
     const char *unix_path; /**< To be removed in the end; NULL when there is none. */
 };
 
@@ -23,6 +24,14 @@ struct listeners {
  * @return 0, or the exit code, one line having said what went wrong.
  */
 int listeners_open(struct listeners *listeners, const struct options *options);
+
+/**
+ * A socket file that nobody listens on any more is removed; one that somebody listens on, or that
+ * is no socket, is named with the option that asked for it.
+ *
+ * @return 0 when the path is free, or the exit code.
+ */
+int listener_clear_path(const char *option, const char *path, const struct green_address *address);
 
 /** Write the line for each that says that it can be connected to. */
 void listeners_announce(const struct listeners *listeners, const char *mode, uint64_t workers);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "access.h"
+#include "admin.h"
 #include "board.h"
 #include "leave.h"
 #include "listener.h"
@@ -81,23 +82,23 @@ prepare(struct server *server)
         log_write(LOG_ERROR, "cannot listen to signals: %s", green_strerror(server->signal_fd));
         return 1;
     }
-    return listeners_open(&server->listeners, options);
+    code = listeners_open(&server->listeners, options);
+    return code == 0 ? admin_open(server) : code;
 }
 
 int
 main(int argc, char **argv)
 {
     static struct server server;
-    static atomic_uint connections;
     upgrade_remember(argv);
     load(&server, argc, argv);
-    server.connections = &connections;
     int code = prepare(&server);
     if (code != 0) {
         return code;
     }
     code = pidfile_write(server.options.pidfile);
     if (code == 0) {
+        admin_start(&server);
         code = server.options.mode->run(&server);
     }
     leave_files(&server);

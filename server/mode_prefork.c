@@ -11,6 +11,7 @@
 #include "mode.h"
 #include "serve.h"
 #include "signals.h"
+#include "stats.h"
 #include "stream.h"
 #include "supervisor.h"
 
@@ -63,6 +64,7 @@ serve_connections(struct server *server)
         }
         if (fd < 0) {
             if (pause_ms == 0) {
+                stats_add(STAT_ACCEPT_ERRORS, 1);
                 log_write(LOG_WARNING, "cannot accept for now: %s", green_strerror(fd));
             }
             green_accept_pause(&pause_ms);

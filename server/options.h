@@ -38,6 +38,10 @@ struct options {
     uint64_t upgrade_timeout_ms;
     uint64_t worker_timeout_ms;
     const char *pidfile;
+    const char *admin; /**< "ADDR:PORT" or "unix:PATH"; NULL: none. */
+    bool admin_insecure;
+    bool admin_actions;
+    uint64_t drain_delay_ms;
     const char *config; /**< The file; NULL: none. */
     bool check_config;
     const char *log;        /**< "stderr", "journal" or a file; NULL: stderr. */

@@ -15,6 +15,13 @@
 
 #include "options_table.h"
 
+/** The file cannot name itself, nor ask for being checked. */
+static bool
+may_be_in_file(const struct options_row *row)
+{
+    return strcmp(row->name, "config") != 0 && strcmp(row->name, "check-config") != 0;
+}
+
 #ifdef ECHOD_INI
 #include <ini.h>
 
@@ -68,7 +75,7 @@ take(void *user, const char *section, const char *name, const char *value)
         snprintf(text, sizeof text, "[%.80s]: the only section is [echod]", section);
         return wrong(reading, text);
     }
-    if (row == NULL || row->kind == OPTIONS_FLAG || strcmp(name, "config") == 0) {
+    if (row == NULL || !may_be_in_file(row)) {
         snprintf(text, sizeof text, "%.80s: there is no such option for a file", name);
         return wrong(reading, text);
     }
@@ -149,7 +156,7 @@ options_read_environment(struct options *options, struct complaint *complaint)
         char variable[VARIABLE_MAX];
         name_variable(row, variable);
         const char *value = getenv(variable);
-        if (value == NULL || row->kind == OPTIONS_FLAG || strcmp(row->name, "config") == 0) {
+        if (value == NULL || !may_be_in_file(row)) {
             continue;
         }
         if (row->kind == OPTIONS_HOST) {

@@ -74,6 +74,7 @@ answer(struct exchange *exchange, struct green_view *chunk)
 {
     struct green_shield shield;
     struct green_timeout timeout;
+    uint64_t began_ns = stats_timed ? green_after(0) : 0;
     count(exchange, chunk);
     green_shield_start(&shield);
     uint64_t delay_ms = setting(SETTING_DELAY_MS);
@@ -89,6 +90,9 @@ answer(struct exchange *exchange, struct green_view *chunk)
     int err = exchange->options->service->answer(exchange, chunk);
     green_timeout_stop(&timeout);
     green_shield_stop(&shield);
+    if (stats_timed) {
+        stats_add_service(green_after(0) - began_ns);
+    }
     return err;
 }
 

@@ -31,12 +31,13 @@ settings_share(void)
 void
 settings_apply(const struct options *options)
 {
-    const uint64_t values[] = {
+    const uint64_t values[SETTING_LOG_LEVEL + 1] = {
         [SETTING_IDLE_TIMEOUT_MS] = options->idle_timeout_ms,
         [SETTING_WRITE_TIMEOUT_MS] = options->write_timeout_ms,
         [SETTING_DRAIN_TIMEOUT_MS] = options->drain_timeout_ms,
         [SETTING_UPGRADE_TIMEOUT_MS] = options->upgrade_timeout_ms,
         [SETTING_WORKER_TIMEOUT_MS] = options->worker_timeout_ms,
+        [SETTING_DRAIN_DELAY_MS] = options->drain_delay_ms,
         [SETTING_DELAY_MS] = options->delay_ms,
         [SETTING_BURN_MS] = options->burn_ms,
         [SETTING_LOG_FORMAT] = options->log_format,

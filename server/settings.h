@@ -14,6 +14,7 @@ enum setting {
     SETTING_IDLE_TIMEOUT_MS,
     SETTING_WRITE_TIMEOUT_MS,
     SETTING_DRAIN_TIMEOUT_MS,
+    SETTING_DRAIN_DELAY_MS,
     SETTING_UPGRADE_TIMEOUT_MS,
     SETTING_WORKER_TIMEOUT_MS,
     SETTING_DELAY_MS,
@@ -21,8 +22,12 @@ enum setting {
     SETTING_LOG_FORMAT, /**< enum log_format */
     SETTING_LOG_LEVEL,  /**< enum log_level */
     SETTING_LOG_ROUND,  /**< Counts the times that log files are to be opened again. */
+    SETTING_STATE,      /**< enum state */
     SETTING_COUNT,
 };
+
+/** What echod as a whole is doing. */
+enum state { STATE_STARTING, STATE_SERVING, STATE_DRAINING };
 
 typedef _Atomic uint64_t setting_value;
 

@@ -7,6 +7,12 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+#include <green.h>
+
+/** What the first bucket ends at, in ns; four buckets a doubling from there on. */
+#define FIRST_NS 256
 
 static struct stats first_row;
 static struct stats *rows = &first_row;
@@ -14,6 +20,7 @@ static size_t row_count = 1;
 
 struct stats *stats_own = &first_row;
 bool stats_contended;
+bool stats_timed;
 
 int
 stats_share(size_t wanted)
@@ -29,11 +36,37 @@ stats_share(size_t wanted)
     return 0;
 }
 
+struct stats *
+stats_row(size_t i)
+{
+    return &rows[i];
+}
+
+size_t
+stats_rows(void)
+{
+    return row_count;
+}
+
 void
 stats_take(size_t i, bool contended)
 {
     stats_own = &rows[i];
     stats_contended = contended;
+    stats_add(STAT_STARTS, 1);
+    atomic_store(&stats_own->gauges[GAUGE_PID], (uint64_t)getpid());
+}
+
+void
+stats_look(void)
+{
+    struct green_counters counters;
+    if (green_counters_get_own(&counters) == 0) {
+        atomic_store(&stats_own->gauges[GAUGE_TASKS], counters.tasks);
+        atomic_store(&stats_own->gauges[GAUGE_READY], counters.ready);
+        atomic_store(&stats_own->gauges[GAUGE_LAG_NS], counters.lag_ns);
+        atomic_store(&stats_own->gauges[GAUGE_STACK_MAX], counters.stack_high_water);
+    }
 }
 
 uint64_t
@@ -44,4 +77,31 @@ stats_sum(enum stat stat)
         sum += atomic_load_explicit(&rows[i].values[stat], memory_order_relaxed);
     }
     return sum;
+}
+
+/* ---- buckets: the highest bit says which doubling, the two below it which quarter ---- */
+
+void
+stats_add_service(uint64_t ns)
+{
+    uint64_t units = ns / FIRST_NS;
+    size_t bucket = (size_t)units;
+    if (units >= 4) {
+        unsigned high = 63 - (unsigned)__builtin_clzll(units);
+        bucket = (high - 1) * 4 + ((units >> (high - 2)) & 3);
+    }
+    bucket = bucket < STATS_BUCKETS ? bucket : STATS_BUCKETS - 1;
+    stats_add_to(&stats_own->service[bucket], 1);
+    stats_add(STAT_SERVICE_NS, ns);
+}
+
+uint64_t
+stats_bucket_end(size_t bucket)
+{
+    uint64_t next = bucket + 1;
+    if (next < 8) {
+        return next * FIRST_NS;
+    }
+    uint64_t high = next / 4 + 1;
+    return ((4 + next % 4) << (high - 2)) * FIRST_NS;
 }

@@ -43,6 +43,7 @@ static void
 on_trouble(int err, void *config)
 {
     (void)config;
+    stats_add(STAT_ACCEPT_ERRORS, 1);
     log_write(LOG_WARNING, "a connection has to wait: %s", green_strerror(err));
 }
 
@@ -138,6 +139,10 @@ open_stream(struct server *server, enum green_kind kind, unsigned limit)
 int
 stream_run(struct server *server, enum green_kind kind, unsigned limit)
 {
+    if (server->place == NULL) {
+        stats_take(0, kind == GREEN_THREAD);
+        server->connections = &stats_own->connections;
+    }
     struct green_server *stream = open_stream(server, kind, limit);
     if (stream == NULL) {
         return 1;

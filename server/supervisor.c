@@ -58,7 +58,7 @@ connections(const struct supervisor *self)
 {
     unsigned sum = 0;
     for (size_t i = 0; i < self->places; i++) {
-        sum += atomic_load(&self->board->places[i].connections);
+        sum += atomic_load(&stats_row(i)->connections);
     }
     return sum;
 }
@@ -74,10 +74,11 @@ worker_main(void *arg)
 {
     const struct start *start = arg;
     struct supervisor *self = start->supervisor;
-    self->server->connections = &start->place->connections;
+    size_t row = (size_t)(start->place - self->board->places);
+    self->server->connections = &stats_row(row)->connections;
     self->server->board = self->board;
     self->server->place = start->place;
-    stats_take((size_t)(start->place - self->board->places), false);
+    stats_take(row, false);
     /* Not by return: what was cut off is not waited for. */
     _exit(start->work(self->server));
 }
@@ -93,7 +94,7 @@ start_at(struct supervisor *self, size_t i, work_function work)
     options.keep_fds = self->server->listeners.fds;
     options.keep_fd_count = self->server->listeners.count;
     atomic_store(&place->activity, ACTIVITY_STARTING);
-    atomic_store(&place->connections, 0);
+    atomic_store(&stats_row(i)->connections, 0);
     atomic_store(&place->cut, 0);
     atomic_store(&place->beat_ns, self->force->fixed ? green_after(0) : 0);
     int err = green_spawn_as(GREEN_PROCESS, worker_main, &start, &options, &self->jobs[i]);
@@ -168,7 +169,7 @@ repair(struct supervisor *self)
 static void
 describe_end(const struct supervisor *self, size_t i, int status)
 {
-    unsigned lost = atomic_load(&self->board->places[i].connections);
+    unsigned lost = atomic_load(&stats_row(i)->connections);
     int pid = (int)green_job_pid(self->jobs[i]);
     if (WIFSIGNALED(status)) {
         log_write(LOG_WARNING, "worker %d was killed by SIG%s with %u connections; it is replaced",
@@ -194,8 +195,8 @@ bury(struct supervisor *self, size_t i)
         atomic_fetch_sub(&self->board->leaving, 1);
     }
     if (self->draining) {
-        self->cut +=
-            WIFSIGNALED(status) ? atomic_load(&place->connections) : atomic_load(&place->cut);
+        self->cut += WIFSIGNALED(status) ? atomic_load(&stats_row(i)->connections)
+                                         : atomic_load(&place->cut);
     } else if (!retired) {
         describe_end(self, i, status);
         bool at_start =
@@ -209,7 +210,8 @@ bury(struct supervisor *self, size_t i)
     green_job_put(self->jobs[i]);
     self->jobs[i] = NULL;
     atomic_store(&place->activity, ACTIVITY_NONE);
-    atomic_store(&place->connections, 0);
+    atomic_store(&stats_row(i)->connections, 0);
+    atomic_store(&stats_row(i)->gauges[GAUGE_PID], 0);
 }
 
 static bool
@@ -330,7 +332,8 @@ dump(const struct supervisor *self)
         const struct place *place = &self->board->places[i];
         if (self->jobs[i] != NULL) {
             log_notice("worker %d: %s, %u connections", (int)green_job_pid(self->jobs[i]),
-                       names[atomic_load(&place->activity)], atomic_load(&place->connections));
+                       names[atomic_load(&place->activity)],
+                       atomic_load(&stats_row(i)->connections));
         }
     }
 }

@@ -54,6 +54,7 @@ upgrade_remember(char **argv)
 struct environment {
     char listen_pid[32]; /* completed by the child, who alone knows */
     char listen_fds[32];
+    char listen_names[16 + 2 * LISTENERS_MAX + 8];
     char upgrade_fd[48];
     char **entries;
 };
@@ -66,13 +67,14 @@ is_ours(const char *entry)
 }
 
 static int
-make_environment(struct environment *environment, size_t listeners)
+make_environment(struct environment *environment, const struct listeners *listeners)
 {
+    size_t handed_over = listeners->count + (listeners->admin_fd >= 0);
     size_t count = 0;
     while (environ[count] != NULL) {
         count++;
     }
-    environment->entries = calloc(count + 4, sizeof *environment->entries);
+    environment->entries = calloc(count + 5, sizeof *environment->entries);
     if (environment->entries == NULL) {
         return -ENOMEM;
     }
@@ -83,12 +85,19 @@ make_environment(struct environment *environment, size_t listeners)
         }
     }
     strcpy(environment->listen_pid, "LISTEN_PID=");
-    snprintf(environment->listen_fds, sizeof environment->listen_fds, "LISTEN_FDS=%zu", listeners);
+    snprintf(environment->listen_fds, sizeof environment->listen_fds, "LISTEN_FDS=%zu",
+             handed_over);
     snprintf(environment->upgrade_fd, sizeof environment->upgrade_fd, UPGRADE_VARIABLE "=%zu",
-             FIRST_LISTENER + listeners);
+             FIRST_LISTENER + handed_over);
     environment->entries[kept++] = environment->listen_pid;
     environment->entries[kept++] = environment->listen_fds;
-    environment->entries[kept] = environment->upgrade_fd;
+    environment->entries[kept++] = environment->upgrade_fd;
+    strcpy(environment->listen_names, "LISTEN_FDNAMES=");
+    for (size_t i = 0; i < listeners->count; i++) {
+        strcat(environment->listen_names, "s:");
+    }
+    strcat(environment->listen_names, "admin"); /* the last, if there is one more */
+    environment->entries[kept] = environment->listen_names;
     return 0;
 }
 
@@ -115,9 +124,12 @@ _Noreturn static void
 become(const struct listeners *listeners, int pipe_fd, struct environment *environment)
 {
     int highest = pipe_fd;
-    int fds[LISTENERS_MAX + 1];
+    int fds[LISTENERS_MAX + 2];
     size_t count = listeners->count;
     memcpy(fds, listeners->fds, count * sizeof *fds);
+    if (listeners->admin_fd >= 0) {
+        fds[count++] = listeners->admin_fd;
+    }
     fds[count++] = pipe_fd;
     for (size_t i = 0; i < count; i++) {
         highest = fds[i] > highest ? fds[i] : highest;
@@ -151,7 +163,7 @@ upgrade_start(struct server *server)
         log_write(LOG_WARNING, "an upgrade is under way already");
         return;
     }
-    int err = make_environment(&environment, server->listeners.count);
+    int err = make_environment(&environment, &server->listeners);
     if (err == 0 && pipe2(fds, O_CLOEXEC) != 0) {
         err = -errno;
         free(environment.entries);

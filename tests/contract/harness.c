@@ -265,6 +265,14 @@ server_log(const struct server *server)
 }
 
 const char *
+server_said(const struct server *server)
+{
+    const char *log = server_log(server);
+    size_t length = strlen(log);
+    return length > 2000 ? log + length - 2000 : log;
+}
+
+const char *
 server_output(const struct server *server)
 {
     static char *buffer;

@@ -69,6 +69,9 @@ void server_signal_all(const struct server *server, int signal);
 const char *server_log(const struct server *server);
 const char *server_output(const struct server *server);
 
+/** The end of the log, as much as fits a failed test's message. */
+const char *server_said(const struct server *server);
+
 /** How many lines of its log hold the text. */
 size_t server_logged(const struct server *server, const char *text);
 
@@ -121,7 +124,7 @@ size_t scaled(size_t count);
         uint64_t await_end_ = now_ms() + patience_ms();                                    \
         while (!(condition)) {                                                             \
             ck_assert_msg(now_ms() < await_end_, "waited in vain for %s; echod said:\n%s", \
-                          #condition, server_log(server));                                 \
+                          #condition, server_said(server));                                \
             nap(2);                                                                        \
         }                                                                                  \
     } while (0)

@@ -58,7 +58,7 @@ upgrade(struct server *server)
     }
     successor = now;
     int code = server_wait(server);
-    ck_assert_msg(code == 0, "the old one ended with %d; it said:\n%s", code, server_log(server));
+    ck_assert_msg(code == 0, "the old one ended with %d; it said:\n%s", code, server_said(server));
     server->pid = now;
     server->reaped = false;
 }
@@ -145,7 +145,7 @@ stop_clients(const struct server *server, const pid_t clients[CLIENTS])
         kill(clients[i], SIGKILL); /* Check handles the other ones */
         ck_assert_int_eq(waitpid(clients[i], &status, 0), clients[i]);
         ck_assert_msg(WIFSIGNALED(status), "client %d %s; echod said:\n%s", i,
-                      words[WEXITSTATUS(status) % 7], server_log(server));
+                      words[WEXITSTATUS(status) % 7], server_said(server));
     }
 }
 

@@ -1,0 +1,169 @@
+/*
+ * Metrics, named by Prometheus's conventions: base units, _total for what only grows.
+ *
+ * Source of the format: Prometheus, "Exposition formats", text version 0.0.4.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <green.h>
+
+#include "admin_text.h"
+#include "settings.h"
+#include "stats.h"
+
+/** Histograms get a bucket for each doubling, from about a microsecond to half a minute. */
+#define FIRST_BOUND 4
+#define BOUND_STEP  4
+
+static void
+describe(struct admin_text *text, const char *name, const char *type, const char *help)
+{
+    admin_text_add(text, "# HELP echod_%s %s\n# TYPE echod_%s %s\n", name, help, name, type);
+}
+
+static void
+counter(struct admin_text *text, const char *name, enum stat stat, const char *help)
+{
+    describe(text, name, "counter", help);
+    admin_text_add(text, "echod_%s %" PRIu64 "\n", name, stats_sum(stat));
+}
+
+static void
+add_endings(struct admin_text *text)
+{
+    static const char *const reasons[] = {"peer", "idle", "drained", "broken"};
+    describe(text, "connections_ended_total", "counter", "Connections that ended, by reason.");
+    for (int i = 0; i < 4; i++) {
+        admin_text_add(text, "echod_connections_ended_total{reason=\"%s\"} %" PRIu64 "\n",
+                       reasons[i], stats_sum((enum stat)(STAT_ENDED + i)));
+    }
+}
+
+static void
+add_durations(struct admin_text *text)
+{
+    uint64_t sum = 0;
+    size_t bucket = 0;
+    describe(text, "message_duration_seconds", "histogram",
+             "Time from a message's being received to its answer's being sent.");
+    for (size_t bound = FIRST_BOUND; bound <= STATS_BUCKETS; bound += BOUND_STEP) {
+        for (; bucket < bound; bucket++) {
+            for (size_t row = 0; row < stats_rows(); row++) {
+                sum += atomic_load(&stats_row(row)->service[bucket]);
+            }
+        }
+        if (bound < STATS_BUCKETS) { /* the last has no end */
+            admin_text_add(text, "echod_message_duration_seconds_bucket{le=\"%.9g\"} %" PRIu64 "\n",
+                           (double)stats_bucket_end(bound - 1) / 1e9, sum);
+        }
+    }
+    admin_text_add(text,
+                   "echod_message_duration_seconds_bucket{le=\"+Inf\"} %" PRIu64
+                   "\nechod_message_duration_seconds_sum %.9f\n"
+                   "echod_message_duration_seconds_count %" PRIu64 "\n",
+                   sum, (double)stats_sum(STAT_SERVICE_NS) / 1e9, sum);
+}
+
+/** One gauge of each process that serves. */
+static void
+each_worker(struct admin_text *text, const char *name, const char *help, enum gauge gauge,
+            double scale)
+{
+    describe(text, name, "gauge", help);
+    for (size_t row = 0; row < stats_rows(); row++) {
+        const struct stats *stats = stats_row(row);
+        if (atomic_load(&stats->gauges[GAUGE_PID]) != 0) {
+            admin_text_add(text, "echod_%s{worker=\"%zu\"} %.9g\n", name, row,
+                           (double)atomic_load(&stats->gauges[gauge]) * scale);
+        }
+    }
+}
+
+static void
+add_connections(struct admin_text *text)
+{
+    describe(text, "connections", "gauge", "Connections that are served now.");
+    for (size_t row = 0; row < stats_rows(); row++) {
+        const struct stats *stats = stats_row(row);
+        if (atomic_load(&stats->gauges[GAUGE_PID]) != 0) {
+            admin_text_add(text, "echod_connections{worker=\"%zu\"} %u\n", row,
+                           atomic_load(&stats->connections));
+        }
+    }
+}
+
+/** Memory and processor time of all processes that serve, from /proc. */
+static void
+add_processes(struct admin_text *text)
+{
+    double pages = 0;
+    double ticks = 0;
+    unsigned workers = 0;
+    for (size_t row = 0; row < stats_rows(); row++) {
+        int pid = (int)atomic_load(&stats_row(row)->gauges[GAUGE_PID]);
+        char path[64];
+        unsigned long resident = 0;
+        unsigned long user = 0;
+        unsigned long system = 0;
+        if (pid == 0) {
+            continue;
+        }
+        workers++;
+        snprintf(path, sizeof path, "/proc/%d/statm", pid);
+        FILE *file = fopen(path, "re");
+        if (file != NULL) {
+            pages += fscanf(file, "%*s %lu", &resident) == 1 ? (double)resident : 0;
+            fclose(file);
+        }
+        snprintf(path, sizeof path, "/proc/%d/stat", pid);
+        file = fopen(path, "re");
+        if (file != NULL) {
+            if (fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+                       &user, &system) == 2) {
+                ticks += (double)(user + system);
+            }
+            fclose(file);
+        }
+    }
+    describe(text, "workers", "gauge", "Processes that serve.");
+    admin_text_add(text, "echod_workers %u\n", workers);
+    admin_text_add(text,
+                   "# HELP process_resident_memory_bytes Resident memory of the processes that "
+                   "serve.\n# TYPE process_resident_memory_bytes gauge\n"
+                   "process_resident_memory_bytes %.0f\n",
+                   pages * (double)sysconf(_SC_PAGESIZE));
+    admin_text_add(text,
+                   "# HELP process_cpu_seconds_total Processor time of the processes that serve "
+                   "now.\n# TYPE process_cpu_seconds_total counter\n"
+                   "process_cpu_seconds_total %.2f\n",
+                   ticks / (double)sysconf(_SC_CLK_TCK));
+}
+
+void
+admin_metrics(struct admin_text *text)
+{
+    describe(text, "build_info", "gauge", "Which version this is.");
+    admin_text_add(text, "echod_build_info{version=\"%s\"} 1\n", green_version());
+    describe(text, "draining", "gauge", "Whether echod drains.");
+    admin_text_add(text, "echod_draining %d\n", setting(SETTING_STATE) == STATE_DRAINING);
+    counter(text, "worker_starts_total", STAT_STARTS, "Processes that began to serve.");
+    counter(text, "connections_accepted_total", STAT_ACCEPTED, "Connections that were accepted.");
+    add_endings(text);
+    counter(text, "accept_errors_total", STAT_ACCEPT_ERRORS,
+            "Times that accepting had to pause for want of something.");
+    counter(text, "messages_total", STAT_MESSAGES, "Messages that were received.");
+    counter(text, "received_bytes_total", STAT_RECEIVED, "Bytes that were received.");
+    counter(text, "sent_bytes_total", STAT_SENT, "Bytes that were sent.");
+    counter(text, "late_bytes_total", STAT_LATE,
+            "Bytes that came after the end of a drained connection.");
+    add_connections(text);
+    add_durations(text);
+    each_worker(text, "tasks", "Tasks that live.", GAUGE_TASKS, 1);
+    each_worker(text, "run_queue_length", "Workers in the run queue.", GAUGE_READY, 1);
+    each_worker(text, "loop_lag_seconds", "How long what comes has to wait for the loop.",
+                GAUGE_LAG_NS, 1e-9);
+    each_worker(text, "stack_high_water_bytes", "The deepest stack.", GAUGE_STACK_MAX, 1);
+    add_processes(text);
+}

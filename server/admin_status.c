@@ -1,0 +1,89 @@
+/*
+ * How echod is, as JSON: what the live page draws.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin_text.h"
+#include "settings.h"
+#include "stats.h"
+
+static unsigned long
+resident_bytes(int pid)
+{
+    char path[64];
+    unsigned long pages = 0;
+    snprintf(path, sizeof path, "/proc/%d/statm", pid);
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        if (fscanf(file, "%*s %lu", &pages) != 1) {
+            pages = 0;
+        }
+        fclose(file);
+    }
+    return pages * (unsigned long)sysconf(_SC_PAGESIZE);
+}
+
+static void
+add_worker(struct admin_text *text, size_t row, const struct stats *stats, int pid)
+{
+    admin_text_add(text,
+                   "{\"row\":%zu,\"pid\":%d,\"starts\":%" PRIu64 ",\"connections\":%u,"
+                   "\"messages\":%" PRIu64 ",\"tasks\":%" PRIu64 ",\"ready\":%" PRIu64
+                   ",\"lag_ns\":%" PRIu64 ",\"memory\":%lu}",
+                   row, pid, atomic_load(&stats->values[STAT_STARTS]),
+                   atomic_load(&stats->connections), atomic_load(&stats->values[STAT_MESSAGES]),
+                   atomic_load(&stats->gauges[GAUGE_TASKS]),
+                   atomic_load(&stats->gauges[GAUGE_READY]),
+                   atomic_load(&stats->gauges[GAUGE_LAG_NS]), resident_bytes(pid));
+}
+
+/** Only the buckets that are not empty: [end in ns, count]. */
+static void
+add_buckets(struct admin_text *text)
+{
+    bool first = true;
+    for (size_t bucket = 0; bucket < STATS_BUCKETS; bucket++) {
+        uint64_t sum = 0;
+        for (size_t row = 0; row < stats_rows(); row++) {
+            sum += atomic_load(&stats_row(row)->service[bucket]);
+        }
+        if (sum > 0) {
+            admin_text_add(text, "%s[%" PRIu64 ",%" PRIu64 "]", first ? "" : ",",
+                           stats_bucket_end(bucket), sum);
+            first = false;
+        }
+    }
+}
+
+void
+admin_status(struct admin_text *text)
+{
+    static const char *const states[] = {"starting", "serving", "draining"};
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    admin_text_add(text,
+                   "{\"time\":%.3f,\"state\":\"%s\",\"log_level\":\"%s\",\"accepted\":%" PRIu64
+                   ",\"messages\":%" PRIu64 ",\"received\":%" PRIu64 ",\"sent\":%" PRIu64
+                   ",\"broken\":%" PRIu64 ",\"accept_errors\":%" PRIu64 ",\"workers\":[",
+                   (double)now.tv_sec + (double)now.tv_nsec / 1e9, states[setting(SETTING_STATE)],
+                   levels[setting(SETTING_LOG_LEVEL)], stats_sum(STAT_ACCEPTED),
+                   stats_sum(STAT_MESSAGES), stats_sum(STAT_RECEIVED), stats_sum(STAT_SENT),
+                   stats_sum(STAT_ENDED_LAST), stats_sum(STAT_ACCEPT_ERRORS));
+    bool first = true;
+    for (size_t row = 0; row < stats_rows(); row++) {
+        const struct stats *stats = stats_row(row);
+        int pid = (int)atomic_load(&stats->gauges[GAUGE_PID]);
+        if (pid != 0) {
+            admin_text_add(text, "%s", first ? "" : ",");
+            add_worker(text, row, stats, pid);
+            first = false;
+        }
+    }
+    admin_text_add(text, "],\"service\":[");
+    add_buckets(text);
+    admin_text_add(text, "]}");
+}

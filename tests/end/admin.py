@@ -1,0 +1,249 @@
+"""The admin pages of echod in one mode: what they say, what they refuse, and that they live.
+
+admin.py ECHOD MODE
+"""
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import echod
+
+PROGRAM, MODE = sys.argv[1:3]
+
+
+def until(condition, what):
+    """Wait for something that is going to be."""
+    end = time.monotonic() + echod.PATIENCE
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.01)
+    raise AssertionError('waited in vain: ' + what)
+
+
+class Admin(echod.Echod):
+    """An echod with admin pages."""
+
+    def __init__(self, *options):
+        super().__init__(PROGRAM, MODE, '--admin=127.0.0.1:0', *options)
+        said = until(lambda: re.search(r'admin on http://127\.0\.0\.1:(\d+)/', self.said()), 'admin')
+        self.admin_port = int(said[1])
+
+    def ask(self, path, method='GET', body=None, **headers):
+        connection = http.client.HTTPConnection('127.0.0.1', self.admin_port, timeout=echod.PATIENCE)
+        connection.request(method, path, body, {k.replace('_', '-'): v for k, v in headers.items()})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    def status(self):
+        return json.loads(self.ask('/status')[1])
+
+    def metric(self, name):
+        """The sum over all workers."""
+        values = re.findall(rf'^{name}(?:\{{[^}}]*\}})? (\S+)$', self.ask('/metrics')[1], re.M)
+        if not values:
+            raise AssertionError('no metric ' + name)
+        return sum(map(float, values))
+
+
+def talk(connection, text):
+    connection.sendall(text)
+    got = b''
+    while len(got) < len(text):
+        got += connection.recv(65536)
+    assert got == text.upper(), got
+
+
+class Pages(unittest.TestCase):
+    def test_probes(self):
+        with Admin() as server:
+            self.assertEqual(server.ask('/healthz'), (200, 'ok\n'))
+            self.assertEqual(server.ask('/readyz'), (200, 'ready\n'))
+            self.assertEqual(server.ask('/readyz', 'HEAD'), (200, ''))
+            self.assertEqual(server.ask('/nowhere')[0], 404)
+            self.assertEqual(server.ask('/metrics', 'DELETE')[0], 405)
+            self.assertIn('mode = ' + MODE.rstrip('2'), server.ask('/config')[1])
+
+    def test_numbers(self):
+        with Admin() as server:
+            connections = [server.connect() for _ in range(3)]
+            for connection in connections:
+                talk(connection, b'hello')
+                talk(connection, b'again!')
+            until(lambda: server.metric('echod_messages_total') == 6, 'messages')
+            self.assertEqual(server.metric('echod_connections_accepted_total'), 3)
+            self.assertEqual(server.metric('echod_connections'), 3)
+            self.assertEqual(server.metric('echod_received_bytes_total'), 33)
+            until(lambda: server.metric('echod_sent_bytes_total') == 33, 'sent bytes')
+            until(lambda: server.metric('echod_message_duration_seconds_count') == 6, 'durations')
+            self.assertGreater(server.metric('process_resident_memory_bytes'), 100000)
+            connections[0].close()
+            until(lambda: 'reason="peer"} 1\n' in server.ask('/metrics')[1], 'an ended connection')
+            self.assertEqual(sum(w['connections'] for w in server.status()['workers']), 2)
+            for connection in connections[1:]:
+                connection.close()
+
+    def test_metrics_by_promtool(self):
+        if shutil.which('promtool') is None:
+            self.skipTest('there is no promtool')
+        with Admin() as server:
+            text = server.ask('/metrics')[1]
+            check = subprocess.run(['promtool', 'check', 'metrics'], input=text, text=True,
+                                   capture_output=True, timeout=60)
+            self.assertEqual((check.returncode, check.stderr, check.stdout), (0, '', ''))
+
+    def test_the_service(self):
+        with Admin() as server:
+            text = 'stra\u00dfe \u0149 ' * 20000
+            status, answer = server.ask('/upper', 'POST', text.encode())
+            self.assertEqual((status, answer), (200, text.upper()))
+            chunks = (bytes([byte]) for byte in 'd\u00e9j\u00e0 vu'.encode())
+            self.assertEqual(server.ask('/upper', 'POST', chunks), (200, 'D\u00c9J\u00c0 VU'))
+
+    def test_events(self):
+        with Admin() as server:
+            connection = http.client.HTTPConnection('127.0.0.1', server.admin_port,
+                                                    timeout=echod.PATIENCE)
+            connection.request('GET', '/events')
+            answer = connection.getresponse()
+            self.assertEqual(answer.getheader('Content-Type'), 'text/event-stream')
+            times = []
+            while len(times) < 2:
+                line = answer.readline()
+                if line.startswith(b'data: '):
+                    times.append(json.loads(line[6:])['time'])
+            self.assertLess(times[0], times[1])
+            connection.close()
+
+
+class Actions(unittest.TestCase):
+    def test_not_allowed_by_default(self):
+        with Admin() as server:
+            self.assertEqual(server.ask('/drain', 'POST', X_Echod_Action='1')[0], 403)
+            self.assertEqual(server.ask('/readyz')[0], 200)
+
+    def test_not_by_a_page_from_elsewhere(self):
+        with Admin('--admin-actions') as server:
+            self.assertEqual(server.ask('/drain', 'POST')[0], 403)
+            self.assertEqual(
+                server.ask('/drain', 'POST', X_Echod_Action='1', Host='evil.example')[0], 403)
+            self.assertEqual(server.ask('/drain', X_Echod_Action='1')[0], 405)
+            self.assertEqual(server.ask('/readyz')[0], 200)
+
+    def test_log_level(self):
+        with Admin('--admin-actions') as server:
+            self.assertEqual(server.ask('/log-level?level=loud', 'POST', X_Echod_Action='1')[0], 400)
+            self.assertEqual(server.ask('/log-level?level=error', 'POST', X_Echod_Action='1')[0], 200)
+            self.assertEqual(server.status()['log_level'], 'error')
+
+    def test_drain(self):
+        server = Admin('--admin-actions')
+        self.assertEqual(server.ask('/drain', 'POST', X_Echod_Action='1')[0], 202)
+        self.assertEqual(server.process.wait(echod.PATIENCE), 0)
+
+
+class Life(unittest.TestCase):
+    def test_not_ready_before_it_stops_accepting(self):
+        with Admin('--drain-delay=60s') as server:
+            server.process.terminate()
+            until(lambda: server.ask('/readyz') == (503, 'draining\n'), 'draining')
+            with server.connect() as connection:
+                talk(connection, b'still accepted')
+            self.assertEqual(server.ask('/healthz')[0], 200)
+            self.assertIsNone(server.process.poll())
+
+    def test_a_killed_worker_is_seen(self):
+        if MODE not in ('green2', 'prefork'):
+            self.skipTest('there are no workers')
+        with Admin() as server:
+            before = [worker['pid'] for worker in server.status()['workers']]
+            os.kill(before[0], signal.SIGKILL)
+            until(lambda: (pids := [worker['pid'] for worker in server.status()['workers']])
+                  and before[0] not in pids and len(pids) == len(before), 'the next worker')
+
+    def admin_process(self, server):
+        """Of the children, the one that is no worker."""
+        workers = [worker['pid'] for worker in server.status()['workers']]
+        path = f'/proc/{server.process.pid}/task/{server.process.pid}/children'
+        with open(path, encoding='ascii') as file:
+            return [int(pid) for pid in file.read().split() if int(pid) not in workers]
+
+    def test_it_is_started_again(self):
+        if echod.WRAPPER:
+            self.skipTest('children are the wrapper\'s')
+        with Admin() as server:
+            time.sleep(1.1)  # one that ends sooner than after a second is not tried again
+            (pid,) = self.admin_process(server)
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: 'started again' in server.said(), 'the next admin process')
+            self.assertEqual(server.ask('/healthz')[0], 200)
+
+    def test_an_upgrade_keeps_the_address(self):
+        if echod.WRAPPER:
+            self.skipTest('the new program would run without the wrapper')
+        server = Admin()
+        server.process.send_signal(signal.SIGUSR2)
+        match = until(lambda: re.search(r'pid (\d+) serves now', server.said()), 'the successor')
+        try:
+            self.assertEqual(server.process.wait(echod.PATIENCE), 0)
+            self.assertIn(match[1], [str(worker['pid']) for worker in server.status()['workers']]
+                          if MODE in ('green', 'thread') else [match[1]])
+            self.assertEqual(server.ask('/readyz')[0], 200)
+        finally:
+            os.kill(int(match[1]), signal.SIGTERM)
+
+
+class Addresses(unittest.TestCase):
+    def refused(self, *options):
+        run = subprocess.run([*echod.WRAPPER, PROGRAM, '--port=0', *options], capture_output=True,
+                             text=True, timeout=60)
+        self.assertEqual(run.stderr.count('\n'), 1, run.stderr)
+        return run.returncode, run.stderr
+
+    def test_what_others_can_reach_is_refused(self):
+        code, said = self.refused('--admin=0.0.0.0:0')
+        self.assertEqual(code, 2)
+        self.assertIn('--admin-insecure', said)
+        with echod.Echod(PROGRAM, MODE, '--admin-insecure', '--admin=0.0.0.0:0') as server:
+            until(lambda: 'admin on http://0.0.0.0:' in server.said(), 'admin')
+
+    def test_nonsense(self):
+        for value in ('here', '127.0.0.1', '127.0.0.1:', '127.0.0.1:http', '127.0.0.1:70000', ':80'):
+            code, said = self.refused('--admin=' + value)
+            self.assertEqual(code, 2, value)
+            self.assertIn('127.0.0.1:9000', said)
+
+    def test_busy(self):
+        with socket.create_server(('127.0.0.1', 0)) as busy:
+            code, said = self.refused('--admin=127.0.0.1:%d' % busy.getsockname()[1])
+            self.assertEqual(code, 1)
+            self.assertIn('--admin 127.0.0.1', said)
+
+    def test_unix(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, 'admin')
+            with echod.Echod(PROGRAM, MODE, '--admin=unix:' + path):
+                with socket.socket(socket.AF_UNIX) as connection:
+                    connection.connect(path)
+                    connection.sendall(b'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+                    answer = b''
+                    while data := connection.recv(4096):
+                        answer += data
+                    self.assertIn(b'200 OK', answer)
+            self.assertFalse(os.path.exists(path))
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1], warnings='ignore')
