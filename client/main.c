@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/command.h"
 #include "connect.h"
 #include "green.h"
 #include "interactive.h"
@@ -49,7 +50,7 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {NULL, talk}, /* no subcommand */
+    {"bench", bench_command}, {NULL, talk}, /* no subcommand */
 };
 
 /*

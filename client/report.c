@@ -58,6 +58,18 @@ echoc_usage(const char *format, ...)
 }
 
 int
+echoc_usage_of(const char *command, const char *format, ...)
+{
+    char hint[64];
+    va_list args;
+    (void)snprintf(hint, sizeof hint, " (try echoc %s --help)", command);
+    va_start(args, format);
+    say(hint, format, args);
+    va_end(args);
+    return ECHOC_USAGE;
+}
+
+int
 echoc_report_end(const struct echoc_traffic *traffic, int err)
 {
     /* The system tells of a reset once: the direction that asks later sees a closed connection. */

@@ -19,6 +19,10 @@ int echoc_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** Say on one line what is wrong with the command line, and where help is; returns ECHOC_USAGE. */
 int echoc_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** The same for a subcommand, which has help of its own. */
+int echoc_usage_of(const char *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /** What went over a connection. */
 struct echoc_traffic {
     uint64_t sent;

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../result.h"
+#include "result.h"
 
 /* Replies that are compared beyond those that are missing: which have come before. */
 #define RECENT 64

@@ -13,19 +13,29 @@
 
 #include "script.h"
 
+static void
+add_step(struct schedule *schedule, const struct echoc_step *step)
+{
+    size_t i = schedule->count++;
+    schedule->steps[i] = *step;
+    if (i > 0) {
+        const struct echoc_step *before = &schedule->steps[i - 1];
+        double due = before->duration_s * (before->from_per_s + before->to_per_s) / 2;
+        schedule->begins_s[i] = schedule->begins_s[i - 1] + before->duration_s;
+        schedule->due_before[i] = schedule->due_before[i - 1] + due;
+    }
+}
+
 void
 schedule_init(struct schedule *schedule, const struct echoc_load *load)
 {
-    double begins_s = 0;
-    double due = 0;
-    schedule->count = load->step_count;
+    *schedule = (struct schedule){0};
+    if (load->step_count > 0 && load->warmup_s > 0) {
+        double rate = load->steps[0].from_per_s;
+        add_step(schedule, &(struct echoc_step){rate, rate, load->warmup_s});
+    }
     for (size_t i = 0; i < load->step_count; i++) {
-        const struct echoc_step *step = &load->steps[i];
-        schedule->steps[i] = *step;
-        schedule->begins_s[i] = begins_s;
-        schedule->due_before[i] = due;
-        begins_s += step->duration_s;
-        due += step->duration_s * (step->from_per_s + step->to_per_s) / 2;
+        add_step(schedule, &load->steps[i]);
     }
 }
 

@@ -6,14 +6,14 @@
 
 #include <stdint.h>
 
-#include "../load.h"
+#include "load.h"
 
-/** The steps of a load, and how many messages are due before each. */
+/** The warm-up, at the rate that the load begins with, and the load's steps. */
 struct schedule {
     size_t count;
-    struct echoc_step steps[ECHOC_STEPS_MAX];
-    double begins_s[ECHOC_STEPS_MAX];
-    double due_before[ECHOC_STEPS_MAX];
+    struct echoc_step steps[ECHOC_STEPS_MAX + 1];
+    double begins_s[ECHOC_STEPS_MAX + 1];
+    double due_before[ECHOC_STEPS_MAX + 1];
 };
 
 void schedule_init(struct schedule *schedule, const struct echoc_load *load);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../load.h"
+#include "load.h"
 
 /**
  * A text of `count` messages, which each connection says again and again, from a place of its own.

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../client/bench/checker.h"
-#include "../../client/bench/schedule.h"
-#include "../../client/result.h"
+#include "bench/checker.h"
+#include "bench/schedule.h"
+#include "result.h"
 
 #define WINDOW 32
 
@@ -334,6 +334,7 @@ START_TEST(cursors_share_a_schedule)
     struct echoc_load load;
     struct schedule schedule;
     echoc_load_init(&load);
+    load.warmup_s = 0;
     ck_assert_ptr_null(echoc_load_set(&load, "rate", "1000:3000/2s,500"));
     schedule_init(&schedule, &load);
     for (int poisson = 0; poisson < 2; poisson++) {

@@ -10,6 +10,7 @@ import os
 import sys
 import unittest
 
+from cases_bench import *
 from cases_command import *
 from cases_pipe import *
 from cases_prompt import *

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../client/load.h"
-#include "../../client/result.h"
+#include "load.h"
+#include "result.h"
 
 START_TEST(each_value_is_within_a_thousandth)
 {
