@@ -46,7 +46,7 @@ green__places_new(struct green__places *places, const char *name)
     return !told;
 }
 
-/** Whether a symbol is the system's: of no known function, or of a library that comes with it. */
+/** Whether a symbol is the system's or this library's, or of no known function. */
 static bool
 of_the_system(const char *symbol)
 {
@@ -57,7 +57,7 @@ of_the_system(const char *symbol)
             return true;
         }
     }
-    return strncmp(symbol, "0x", 2) == 0;
+    return strncmp(symbol, "0x", 2) == 0 || strncmp(symbol, "green_", 6) == 0;
 }
 
 void

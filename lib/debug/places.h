@@ -23,7 +23,7 @@ struct green__places {
 bool green__places_new(struct green__places *places, const char *name);
 
 /**
- * The innermost function of the program itself: libc and the like are passed over.
+ * The innermost function of the program itself: libc, this library and the like are passed over.
  *
  * @param name  Set to it, without the offset, cut to fit; "?" when there is none.
  */
