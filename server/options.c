@@ -67,7 +67,8 @@ print_help(void)
            "the file.\n"
            "\nSIGTERM drains: what was received is answered, then echod exits with 0. SIGINT, or "
            "a\nsecond SIGTERM, ends at once. SIGHUP reads file and environment again. SIGQUIT "
-           "writes\nto the log how things are.\n");
+           "writes\nwhat each of its workers does to standard error, with backtraces, and echod "
+           "goes on.\n");
     exit(0);
 }
 

@@ -11,18 +11,26 @@
 
 #include <green.h>
 
+#include "log.h"
+
 static const int watched[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
 
 #define WATCHED_COUNT (sizeof watched / sizeof *watched)
+
+static void
+fill(sigset_t *set)
+{
+    sigemptyset(set);
+    for (size_t i = 0; i < WATCHED_COUNT; i++) {
+        sigaddset(set, watched[i]);
+    }
+}
 
 int
 signals_open(void)
 {
     sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < WATCHED_COUNT; i++) {
-        sigaddset(&set, watched[i]);
-    }
+    fill(&set);
     signal(SIGPIPE, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -42,7 +50,8 @@ signals_read(int signal_fd)
     case SIGINT:
         return ORDER_END;
     case SIGQUIT:
-        return ORDER_DUMP;
+        /* A terminal's goes to all processes. */
+        return info.ssi_code == SI_KERNEL ? ORDER_DUMP_HERE : ORDER_DUMP;
     case SIGHUP:
         return ORDER_RELOAD;
     case SIGUSR1:
@@ -68,6 +77,22 @@ signals_wait(int signal_fd)
     return order;
 }
 
+void
+signals_dump_apart(int signal_fd, void (*report)(void *arg), void *arg)
+{
+    int err = green_dump_on_signal(SIGQUIT, report, arg);
+    if (err != 0) {
+        log_write(LOG_WARNING, "SIGQUIT has to wait its turn: %s", green_strerror(err));
+        return;
+    }
+    if (signal_fd >= 0) {
+        sigset_t set;
+        fill(&set);
+        sigdelset(&set, SIGQUIT);
+        signalfd(signal_fd, &set, 0);
+    }
+}
+
 static void
 on_term(int signo)
 {
@@ -86,7 +111,11 @@ signals_for_blocking_worker(int signal_fd)
     memset(&action, 0, sizeof action);
     sigemptyset(&action.sa_mask);
     sigemptyset(&set);
+    signals_dump_apart(-1, NULL, NULL);
     for (size_t i = 0; i < WATCHED_COUNT; i++) {
+        if (watched[i] == SIGQUIT) {
+            continue; /* it stays blocked: a thread of its own takes it */
+        }
         action.sa_handler = watched[i] == SIGTERM ? on_term : SIG_IGN;
         sigaction(watched[i], &action, NULL);
         sigaddset(&set, watched[i]);

@@ -6,6 +6,7 @@
  */
 #include "stream.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,12 +56,41 @@ count_unserved(const struct green_server *stream)
     return open > idle ? open - idle : 0;
 }
 
+/** What the dump begins with; the lock is for those who write it and the end of the server. */
+static struct {
+    pthread_mutex_t lock;
+    const struct green_server *stream;
+    atomic_bool draining;
+} reported = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
 static void
-dump(const struct green_server *stream, bool draining)
+report(void *arg)
 {
-    log_notice("pid %d: %u connections are open, %u of them wait for the peer's end%s",
-               (int)getpid(), green_server_connections(stream), atomic_load(&lingering),
-               draining ? "; draining" : "");
+    (void)arg;
+    pthread_mutex_lock(&reported.lock);
+    const struct green_server *stream = reported.stream;
+    if (stream != NULL) {
+        log_notice("pid %d: %u connections are open, %u of them wait for the peer's end%s",
+                   (int)getpid(), green_server_connections(stream), atomic_load(&lingering),
+                   atomic_load(&reported.draining) ? "; draining" : "");
+    }
+    pthread_mutex_unlock(&reported.lock);
+}
+
+static void
+report_on(const struct green_server *stream)
+{
+    pthread_mutex_lock(&reported.lock);
+    reported.stream = stream;
+    pthread_mutex_unlock(&reported.lock);
+}
+
+/** SIGQUIT, where no thread of its own takes it. */
+static void
+dump(void)
+{
+    report(NULL);
+    green_dump(STDERR_FILENO);
 }
 
 /** What looks out for signals during a drain. */
@@ -79,8 +109,8 @@ look_out(void *arg)
         /* A worker leaves the second SIGTERM to its supervisor, which may have got the same one. */
         if (order == ORDER_END || (order == ORDER_DRAIN && server->board == NULL)) {
             leave_at_once(server, count_unserved(lookout->stream), false);
-        } else if (order == ORDER_DUMP) {
-            dump(lookout->stream, true);
+        } else if (order == ORDER_DUMP || order == ORDER_DUMP_HERE) {
+            dump();
         } else if (order == ORDER_NONE) {
             return 0; /* cancelled: the drain is over */
         }
@@ -100,6 +130,7 @@ drain(struct server *server, struct green_server *stream, enum green_kind kind)
     lookout = (struct lookout){server, stream};
     struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
     options.daemon = true;
+    atomic_store(&reported.draining, true);
     green_shield_start(&shield); /* the supervisor's word for a drain is a cancellation */
     green_spawn_as(kind, look_out, &lookout, &options, &job);
     events_stopping(server);
@@ -133,6 +164,8 @@ open_stream(struct server *server, enum green_kind kind, unsigned limit)
         log_write(LOG_ERROR, "cannot start to serve: %s", green_strerror(err));
         return NULL;
     }
+    report_on(stream);
+    signals_dump_apart(server->signal_fd, report, NULL);
     return stream;
 }
 
@@ -152,8 +185,8 @@ stream_run(struct server *server, enum green_kind kind, unsigned limit)
     enum order order;
     while ((order = events_wait(server)) != ORDER_DRAIN && order != ORDER_END &&
            order != ORDER_NONE) {
-        if (order == ORDER_DUMP) {
-            dump(stream, false);
+        if (order == ORDER_DUMP || order == ORDER_DUMP_HERE) {
+            dump();
         } else if (server->place == NULL) {
             log_write(LOG_INFO, "only echod with worker processes can have more of them, or fewer");
         }
@@ -162,6 +195,7 @@ stream_run(struct server *server, enum green_kind kind, unsigned limit)
         leave_at_once(server, count_unserved(stream), false);
     }
     drain(server, stream, kind);
+    report_on(NULL);
     green_server_destroy(stream);
     return 0;
 }
@@ -175,6 +209,7 @@ stream_run_rest(struct server *server)
     }
     green_server_stop_for_all(stream);
     drain(server, stream, GREEN_TASK);
+    report_on(NULL);
     green_server_destroy(stream);
     return 0;
 }

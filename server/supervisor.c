@@ -322,7 +322,7 @@ kill_all(struct supervisor *self)
 }
 
 static void
-dump(const struct supervisor *self)
+dump(const struct supervisor *self, bool all)
 {
     static const char *const names[] = {"none", "starting", "idle", "busy"};
     log_notice("supervisor %d keeps %u workers with %u connections%s", (int)getpid(),
@@ -334,6 +334,12 @@ dump(const struct supervisor *self)
             log_notice("worker %d: %s, %u connections", (int)green_job_pid(self->jobs[i]),
                        names[atomic_load(&place->activity)],
                        atomic_load(&stats_row(i)->connections));
+        }
+    }
+    green_dump(STDERR_FILENO);
+    for (size_t i = 0; i < self->places && all; i++) {
+        if (self->jobs[i] != NULL) {
+            green_job_terminate(self->jobs[i], SIGQUIT);
         }
     }
 }
@@ -395,8 +401,8 @@ control(struct supervisor *self)
         }
         if (order == ORDER_DRAIN) {
             drain(self);
-        } else if (order == ORDER_DUMP) {
-            dump(self);
+        } else if (order == ORDER_DUMP || order == ORDER_DUMP_HERE) {
+            dump(self, order == ORDER_DUMP);
         } else if ((order == ORDER_MORE || order == ORDER_FEWER) && !self->draining) {
             scale(self, order);
         }

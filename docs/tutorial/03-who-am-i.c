@@ -1,4 +1,4 @@
-/* What a worker can be asked: its name, kind, number and process, and whether it is alive. */
+/* What a worker can be asked: name, kind, number, process; whether it is alive, and who else is. */
 #include <green.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -9,9 +9,17 @@ static intptr_t
 introduce(void *arg)
 {
     struct green_job *self = green_self(); /* whoever calls: here it is borrowed, not counted */
+    struct green_job *here[8];
     (void)arg;
     printf("I am %s, a %s, number %d, in process %d\n", green_job_name(self),
            kind_names[green_job_kind(self)], (int)green_job_id(self), (int)getpid());
+    size_t count = green_enumerate(here, 8); /* these are counted: each is given back */
+    printf("  of %d alive here:", (int)green_active_count());
+    for (size_t i = 0; i < count; i++) {
+        printf(" %s", green_job_name(here[i]));
+        green_job_put(here[i]);
+    }
+    printf("\n");
     return 0;
 }
 

@@ -334,19 +334,27 @@ green_dump(int fd)
 
 /* ---- by a signal ---- */
 
-static atomic_int watching; /* the process that has a thread for it */
+static struct {
+    atomic_int process; /* which has a thread for it */
+    int signo;
+    void (*also)(void *arg);
+    void *arg;
+} watched;
 
 static void *
 watch(void *arg)
 {
-    int signo = (int)(intptr_t)arg;
     sigset_t set;
     int got;
+    (void)arg;
     pthread_setname_np(pthread_self(), "green-dump");
     sigemptyset(&set);
-    sigaddset(&set, signo);
+    sigaddset(&set, watched.signo);
     for (;;) {
         if (sigwait(&set, &got) == 0) {
+            if (watched.also != NULL) {
+                watched.also(watched.arg);
+            }
             green_dump(STDERR_FILENO);
         }
     }
@@ -354,7 +362,7 @@ watch(void *arg)
 }
 
 int
-green_dump_on_signal(int signo)
+green_dump_on_signal(int signo, void (*also)(void *arg), void *arg)
 {
     sigset_t set;
     sigset_t all;
@@ -366,19 +374,22 @@ green_dump_on_signal(int signo)
         return -EINVAL;
     }
     int own = getpid();
-    if (atomic_exchange(&watching, own) == own) {
+    if (atomic_exchange(&watched.process, own) == own) {
         return -EBUSY;
     }
+    watched.signo = signo;
+    watched.also = also;
+    watched.arg = arg;
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    int err = pthread_create(&thread, &attributes, watch, (void *)(intptr_t)signo);
+    int err = pthread_create(&thread, &attributes, watch, NULL);
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err != 0) {
-        atomic_store(&watching, 0);
+        atomic_store(&watched.process, 0);
     }
     return -err;
 }

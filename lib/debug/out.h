@@ -6,7 +6,8 @@
 
 #include <stddef.h>
 
-#define GREEN__OUT_SIZE 4096
+/** So that what several processes write to one place is seldom mixed. */
+#define GREEN__OUT_SIZE 32768
 
 struct green__out {
     int fd;

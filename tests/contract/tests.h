@@ -21,6 +21,7 @@ const char *ipv6_add(TCase *tcase);      /* test_addresses.c */
 const char *config_add(TCase *tcase);    /* test_config.c: files, environment, reload, logs */
 const char *upgrade_add(TCase *tcase);   /* test_upgrade.c: a new program takes over */
 const char *manager_add(TCase *tcase);   /* test_manager.c: under a service manager */
+const char *dump_add(TCase *tcase);      /* test_dump.c: SIGQUIT */
 const char *options_add(TCase *tcase); /* test_options.c: the command line, the same in all modes */
 
 #endif
