@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /** How long a full pipe has time to be read. */
@@ -38,19 +39,21 @@ green__out_flush(struct green__out *out)
     out->length = 0;
 }
 
+/** The longest text that is added at once. */
+#define TEXT_SIZE 2048
+
 void
 green__out_print(struct green__out *out, const char *format, ...)
 {
-    for (int tries = 0; tries < 2; tries++) {
-        size_t room = sizeof out->text - out->length;
-        va_list arguments;
-        va_start(arguments, format);
-        int length = vsnprintf(out->text + out->length, room, format, arguments);
-        va_end(arguments);
-        if (length >= 0 && (size_t)length < room) {
-            out->length += (size_t)length;
-            return;
-        }
+    char text[TEXT_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    size_t count = length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
+    if (count > sizeof out->text - out->length) {
         green__out_flush(out);
     }
+    memcpy(out->text + out->length, text, count);
+    out->length += count;
 }

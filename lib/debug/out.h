@@ -16,7 +16,7 @@ struct green__out {
     char text[GREEN__OUT_SIZE];
 };
 
-/** Add a text; what does not fit one buffer is cut. */
+/** Add a text, of 2 KiB at most: what is longer is cut. */
 void green__out_print(struct green__out *out, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

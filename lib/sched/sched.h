@@ -75,29 +75,30 @@ struct green__sched {
     struct green_job *ready_first;
     struct green_job *ready_last;
     size_t ready_count;
-    unsigned budget; /**< Switches left before the next look at the outside world. */
     struct green_job
-        *round_end; /**< The first who stood back in this round: its turn comes after the look. */
-    bool host_due;  /**< The host was taken from the run queue by a task. */
-    bool ending;    /**< The thread waits for its last task. */
-    bool seeded;    /**< A deterministic run: the budget is always 0. */
+        *round_end;  /**< The first who stood back in this round: its turn comes after the look. */
+    unsigned budget; /**< Switches left before the next look at the outside world. */
+    bool host_due;   /**< The host was taken from the run queue by a task. */
+    bool ending;     /**< The thread waits for its last task. */
+    bool seeded;     /**< A deterministic run: the budget is always 0. */
+    bool uv_touched; /**< uv_run() has not seen the newest handles yet. */
+    atomic_bool waiting;           /**< For the outside world. */
+    atomic_bool abandoned;         /**< A forked child's copy of one of its parent's. */
+    struct green__lock tasks_lock; /**< Others read `tasks`: it changes with the lock held. */
     struct green_job *host;
     struct green_job
         *leftover; /**< A task that has ended and whose stack nobody runs on any more. */
     atomic_uint_fast64_t stamp; /**< The time of the last look at the outside world, to a tick. */
     struct green__counts counts;
-    atomic_bool waiting; /**< For the outside world. */
     struct green__timers timers;
     struct green__poller *poller;
     struct green__stack_pool *stacks;
     struct green_job *free_jobs;
     size_t free_job_count;
     struct green__list tasks;
-    struct green__lock tasks_lock; /**< Others read the list: it changes with the lock held. */
     size_t task_count;
     size_t daemon_count; /**< Of those, the daemons. */
     size_t uv_requests;  /**< Requests of libuv under way: keep the host in the loop. */
-    bool uv_touched;     /**< uv_run() has not seen the newest handles yet. */
     void *io;            /**< lib/io's. */
 
     /* Of a seeded one. */
@@ -112,7 +113,6 @@ struct green__sched {
     _Atomic(struct green__errand *) errands;
     _Atomic(struct green_job *) inbox;
     atomic_uint holders; /**< Other threads that are about to ring: the scheduler outlives them. */
-    atomic_bool abandoned; /**< A forked child's copy of one of its parent's. */
     uv_loop_t loop;
     uv_async_t async;
     uv_timer_t wait_timer; /**< Bounds uv_run() when that is the poller. */
