@@ -4,11 +4,10 @@
  * Source of the format: Prometheus, "Exposition formats", text version 0.0.4.
  */
 #include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include <green.h>
 
+#include "admin_process.h"
 #include "admin_text.h"
 #include "settings.h"
 #include "stats.h"
@@ -94,37 +93,19 @@ add_connections(struct admin_text *text)
     }
 }
 
-/** Memory and processor time of all processes that serve, from /proc. */
+/** Memory and processor time of all processes that serve. */
 static void
 add_processes(struct admin_text *text)
 {
-    double pages = 0;
-    double ticks = 0;
+    uint64_t memory = 0;
+    double seconds = 0;
     unsigned workers = 0;
     for (size_t row = 0; row < stats_rows(); row++) {
         int pid = (int)atomic_load(&stats_row(row)->gauges[GAUGE_PID]);
-        char path[64];
-        unsigned long resident = 0;
-        unsigned long user = 0;
-        unsigned long system = 0;
-        if (pid == 0) {
-            continue;
-        }
-        workers++;
-        snprintf(path, sizeof path, "/proc/%d/statm", pid);
-        FILE *file = fopen(path, "re");
-        if (file != NULL) {
-            pages += fscanf(file, "%*s %lu", &resident) == 1 ? (double)resident : 0;
-            fclose(file);
-        }
-        snprintf(path, sizeof path, "/proc/%d/stat", pid);
-        file = fopen(path, "re");
-        if (file != NULL) {
-            if (fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                       &user, &system) == 2) {
-                ticks += (double)(user + system);
-            }
-            fclose(file);
+        if (pid != 0) {
+            workers++;
+            memory += admin_process_memory(pid);
+            seconds += admin_process_seconds(pid);
         }
     }
     describe(text, "workers", "gauge", "Processes that serve.");
@@ -132,13 +113,13 @@ add_processes(struct admin_text *text)
     admin_text_add(text,
                    "# HELP process_resident_memory_bytes Resident memory of the processes that "
                    "serve.\n# TYPE process_resident_memory_bytes gauge\n"
-                   "process_resident_memory_bytes %.0f\n",
-                   pages * (double)sysconf(_SC_PAGESIZE));
+                   "process_resident_memory_bytes %" PRIu64 "\n",
+                   memory);
     admin_text_add(text,
                    "# HELP process_cpu_seconds_total Processor time of the processes that serve "
                    "now.\n# TYPE process_cpu_seconds_total counter\n"
                    "process_cpu_seconds_total %.2f\n",
-                   ticks / (double)sysconf(_SC_CLK_TCK));
+                   seconds);
 }
 
 void

@@ -16,6 +16,7 @@
 
 #include <green.h>
 
+#include "admin_history.h"
 #include "admin_page.h"
 #include "admin_text.h"
 #include "options_table.h"
@@ -95,9 +96,8 @@ get_metrics(struct green_http_request *request, struct server *server)
 static int
 get_status(struct green_http_request *request, struct server *server)
 {
-    (void)server;
     struct admin_text text = {0};
-    admin_status(&text);
+    admin_status(&text, server);
     return reply_text(request, "application/json", &text);
 }
 
@@ -115,26 +115,38 @@ get_config(struct green_http_request *request, struct server *server)
     return reply_text(request, "text/plain; charset=utf-8", &text);
 }
 
-/** How often a page hears of us. */
-#define EVENT_MS 1000
+/** How often samples are taken, and a page hears of us. */
+#define SAMPLE_MS 1000
 
-/** Server-sent events: the status each second, until either side ends. */
+/** One event: the status, and the samples from this one on. */
+static int
+send_event(struct green_http_request *request, const struct server *server, uint64_t from)
+{
+    struct admin_text text = {0};
+    admin_text_add(&text, "retry: 1000\ndata: {\"status\":");
+    admin_status(&text, server);
+    admin_text_add(&text, ",\"samples\":");
+    admin_history_write(&text, from);
+    admin_text_add(&text, "}\n\n");
+    int err = text.failed ? -ENOMEM : green_http_write(request, text.bytes, text.length);
+    admin_text_free(&text);
+    return err;
+}
+
+/** Server-sent events, each second, until either side ends; the first has the last minutes. */
 static int
 get_events(struct green_http_request *request, struct server *server)
 {
-    (void)server;
     const struct green_http_header headers[] = {{"Content-Type", "text/event-stream"},
                                                 COMMON_HEADERS};
     int err = green_http_respond_start(request, 200, headers, COUNT(headers), GREEN_HTTP_UNKNOWN);
+    uint64_t seen = 0;
     while (err == 0 && !green_http_draining(request)) {
-        struct admin_text text = {0};
-        admin_text_add(&text, "retry: 1000\ndata: ");
-        admin_status(&text);
-        admin_text_add(&text, "\n\n");
-        err = text.failed ? -ENOMEM : green_http_write(request, text.bytes, text.length);
-        admin_text_free(&text);
+        uint64_t from = seen;
+        seen = admin_history_count();
+        err = send_event(request, server, from);
         if (err == 0) {
-            green_sleep(EVENT_MS);
+            green_sleep(SAMPLE_MS);
         }
     }
     return err;
@@ -292,7 +304,8 @@ admin_serve(struct server *server)
         log_write(LOG_ERROR, "the admin pages cannot be served: %s", green_strerror(err));
         return 1;
     }
-    while (green_sleep(3600000) == 0) { /* it ends with the process that it belongs to */
-    }
+    do { /* it ends with the process that it belongs to */
+        admin_history_sample();
+    } while (green_sleep(SAMPLE_MS) == 0);
     return 0;
 }

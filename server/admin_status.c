@@ -2,29 +2,14 @@
  * How echod is, as JSON: what the live page draws.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "admin_process.h"
 #include "admin_text.h"
+#include "server.h"
+#include "service.h"
 #include "settings.h"
 #include "stats.h"
-
-static unsigned long
-resident_bytes(int pid)
-{
-    char path[64];
-    unsigned long pages = 0;
-    snprintf(path, sizeof path, "/proc/%d/statm", pid);
-    FILE *file = fopen(path, "re");
-    if (file != NULL) {
-        if (fscanf(file, "%*s %lu", &pages) != 1) {
-            pages = 0;
-        }
-        fclose(file);
-    }
-    return pages * (unsigned long)sysconf(_SC_PAGESIZE);
-}
 
 static void
 add_worker(struct admin_text *text, size_t row, const struct stats *stats, int pid)
@@ -32,12 +17,12 @@ add_worker(struct admin_text *text, size_t row, const struct stats *stats, int p
     admin_text_add(text,
                    "{\"row\":%zu,\"pid\":%d,\"starts\":%" PRIu64 ",\"connections\":%u,"
                    "\"messages\":%" PRIu64 ",\"tasks\":%" PRIu64 ",\"ready\":%" PRIu64
-                   ",\"lag_ns\":%" PRIu64 ",\"memory\":%lu}",
+                   ",\"lag_ns\":%" PRIu64 ",\"memory\":%" PRIu64 "}",
                    row, pid, atomic_load(&stats->values[STAT_STARTS]),
                    atomic_load(&stats->connections), atomic_load(&stats->values[STAT_MESSAGES]),
                    atomic_load(&stats->gauges[GAUGE_TASKS]),
                    atomic_load(&stats->gauges[GAUGE_READY]),
-                   atomic_load(&stats->gauges[GAUGE_LAG_NS]), resident_bytes(pid));
+                   atomic_load(&stats->gauges[GAUGE_LAG_NS]), admin_process_memory(pid));
 }
 
 /** Only the buckets that are not empty: [end in ns, count]. */
@@ -59,17 +44,20 @@ add_buckets(struct admin_text *text)
 }
 
 void
-admin_status(struct admin_text *text)
+admin_status(struct admin_text *text, const struct server *server)
 {
     static const char *const states[] = {"starting", "serving", "draining"};
     static const char *const levels[] = {"debug", "info", "warning", "error"};
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     admin_text_add(text,
-                   "{\"time\":%.3f,\"state\":\"%s\",\"log_level\":\"%s\",\"accepted\":%" PRIu64
+                   "{\"time\":%.3f,\"version\":\"%s\",\"mode\":\"%s\",\"service_name\":\"%s\","
+                   "\"actions\":%s,\"state\":\"%s\",\"log_level\":\"%s\",\"accepted\":%" PRIu64
                    ",\"messages\":%" PRIu64 ",\"received\":%" PRIu64 ",\"sent\":%" PRIu64
                    ",\"broken\":%" PRIu64 ",\"accept_errors\":%" PRIu64 ",\"workers\":[",
-                   (double)now.tv_sec + (double)now.tv_nsec / 1e9, states[setting(SETTING_STATE)],
+                   (double)now.tv_sec + (double)now.tv_nsec / 1e9, green_version(),
+                   server->options.mode->name, server->options.service->name,
+                   server->options.admin_actions ? "true" : "false", states[setting(SETTING_STATE)],
                    levels[setting(SETTING_LOG_LEVEL)], stats_sum(STAT_ACCEPTED),
                    stats_sum(STAT_MESSAGES), stats_sum(STAT_RECEIVED), stats_sum(STAT_SENT),
                    stats_sum(STAT_ENDED_LAST), stats_sum(STAT_ACCEPT_ERRORS));
@@ -82,6 +70,14 @@ admin_status(struct admin_text *text)
             add_worker(text, row, stats, pid);
             first = false;
         }
+    }
+    admin_text_add(text, "],\"listeners\":[");
+    for (size_t i = 0; i < server->listeners.count; i++) {
+        char address[GREEN_ADDRESS_TEXT];
+        char escaped[2 * GREEN_ADDRESS_TEXT];
+        green_address_format(&server->listeners.addresses[i], address, sizeof address);
+        escaped[log_escape(escaped, 0, sizeof escaped - 1, address)] = '\0';
+        admin_text_add(text, "%s\"%s\"", i > 0 ? "," : "", escaped);
     }
     admin_text_add(text, "],\"service\":[");
     add_buckets(text);

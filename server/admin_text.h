@@ -23,7 +23,9 @@ void admin_text_free(struct admin_text *text);
 /** Prometheus's text format, version 0.0.4, of all that echod counts. */
 void admin_metrics(struct admin_text *text);
 
-/** The same as one JSON object, in one line; `sample` gets `"time"` first. */
-void admin_status(struct admin_text *text);
+struct server;
+
+/** The same as one JSON object, in one line. */
+void admin_status(struct admin_text *text, const struct server *server);
 
 #endif

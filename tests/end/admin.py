@@ -123,7 +123,7 @@ class Pages(unittest.TestCase):
             while len(times) < 2:
                 line = answer.readline()
                 if line.startswith(b'data: '):
-                    times.append(json.loads(line[6:])['time'])
+                    times.append(json.loads(line[6:])['status']['time'])
             self.assertLess(times[0], times[1])
             connection.close()
 
