@@ -18,6 +18,7 @@
 #include "base/futex.h"
 #include "base/lock.h"
 #include "sched/sched.h"
+#include "sched/quiet.h"
 
 enum {
     IDLE,
@@ -89,6 +90,7 @@ install(void)
     action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     sigfillset(&action.sa_mask);
     sigaction(green__probe_signal(), &action, NULL);
+    green__quiet_own(green__probe_signal(), on_signal);
 }
 
 /** Wait for the answer; false when none has begun by the deadline. */

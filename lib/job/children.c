@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "io/held.h"
+#include "sched/quiet.h"
 
 enum {
     FREE,
@@ -124,6 +125,9 @@ install_handler(void)
         action.sa_flags |= SA_NOCLDWAIT;
     }
     sigaction(SIGCHLD, &action, NULL);
+    if (!handled) {
+        green__quiet_own(SIGCHLD, on_sigchld);
+    }
 }
 
 struct green__child *

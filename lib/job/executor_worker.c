@@ -130,8 +130,11 @@ take_work(struct green__crewman *self, bool counted)
             return NULL;
         }
         counted = false;
-        if (green__wait_in(&executor->lock, &executor->idle, self->job, GREEN_FOREVER,
-                           "work of an executor") == 0) {
+        self->job->firm++;
+        int err = green__wait_in(&executor->lock, &executor->idle, self->job, GREEN_FOREVER,
+                                 "work of an executor");
+        self->job->firm--;
+        if (err == 0) {
             counted = self->job->waiter.value != NULL;
             green__lock(&executor->lock);
         }
@@ -315,8 +318,10 @@ manage(void *arg)
         if ((hired || executor->workers == 0) && wants_more(executor)) {
             continue;
         }
+        self->firm++;
         err = green__wait_in(&executor->lock, &executor->hiring, self, GREEN_FOREVER,
                              "an executor to need workers");
+        self->firm--;
         if (err == 0) {
             green__lock(&executor->lock);
         }

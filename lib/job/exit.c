@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "job/job.h"
+#include "sched/graph.h"
 #include "sched/registry.h"
 #include "sched/sched.h"
 
@@ -107,11 +108,13 @@ green__exit_fork_prepare(void)
 {
     green__lock(&lock);
     green__registry_fork_prepare();
+    green__graph_fork_prepare();
 }
 
 void
 green__exit_fork_parent(void)
 {
+    green__graph_fork_parent();
     green__registry_fork_parent();
     green__unlock(&lock);
 }
@@ -119,6 +122,7 @@ green__exit_fork_parent(void)
 void
 green__exit_fork_child(struct green_job *self)
 {
+    green__graph_fork_child();
     green__registry_fork_child(self);
     green__list_init(&pending);
     green__unlock(&lock);

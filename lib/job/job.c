@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "sched/graph.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
 
@@ -79,7 +80,11 @@ int
 green_job_join(struct green_job *job, intptr_t *ret_value, green_deadline deadline)
 {
     struct green_job *self = green__self();
-    int err = job == self ? -EDEADLK : green__wait_check(self);
+    if (job == self) {
+        green__graph_own(self, (const uintptr_t *)(void *)job, GREEN__WANT_END, deadline);
+        return -EDEADLK;
+    }
+    int err = green__wait_check(self);
     if (err != 0) {
         return err;
     }
@@ -90,7 +95,12 @@ green_job_join(struct green_job *job, intptr_t *ret_value, green_deadline deadli
         if (job->ended) {
             green__waitq_unlock(&job->end);
         } else {
-            err = green__waitq_wait(&job->end, self, deadline, "the end of a job");
+            err = green__wait_for_owner(&job->end.lock, &job->end.waiters,
+                                        (const uintptr_t *)(void *)job, GREEN__WANT_END, self,
+                                        deadline, "the end of a job");
+            if (err != 0) {
+                green__waitq_unlock(&job->end);
+            }
         }
     }
     if (err == 0 && ret_value != NULL) {

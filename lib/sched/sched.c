@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "sched/errand.h"
+#include "sched/quiet.h"
 #include "sched/seed.h"
 #include "sched/wait.h"
 
@@ -182,6 +183,9 @@ turn(struct green__sched *sched)
     sched->round_end = NULL;
     int timeout_ms = poll_timeout(sched);
     count_look(sched);
+    if (timeout_ms < 0 && green__quiet_look(sched)) {
+        timeout_ms = 0;
+    }
     if (sched->seeded) {
         timeout_ms = green__seed_look(sched, timeout_ms);
     }

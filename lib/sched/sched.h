@@ -98,6 +98,7 @@ struct green__sched {
     struct green__list tasks;
     size_t task_count;
     size_t daemon_count; /**< Of those, the daemons. */
+    size_t outside;      /**< Workers that wait for the outside world. */
     size_t uv_requests;  /**< Requests of libuv under way: keep the host in the loop. */
     void *io;            /**< lib/io's. */
 

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/futex.h"
+#include "sched/graph.h"
+#include "sched/quiet.h"
 #include "sched/sched.h"
 
 bool
@@ -22,11 +24,10 @@ green__wait_in_kernel(const struct green_job *self)
            (sched == NULL || (sched->task_count == 0 && sched->uv_requests == 0 && !sched->seeded));
 }
 
-/** Make a parked worker ready if it has a reason to run. On its own thread. */
-static void
-reconsider(struct green_job *job)
+void
+green__wait_reconsider(struct green_job *job)
 {
-    if (job->state == GREEN__PARKED && (job->woken || green__wait_cancelled(job))) {
+    if (job->state == GREEN__PARKED && (job->woken || job->doomed || green__wait_cancelled(job))) {
         green__sched_ready(job);
     }
 }
@@ -39,9 +40,12 @@ green__wait_heed(struct green_job *job)
         job->woken = true;
     }
     if (bits & GREEN__CANCEL) {
-        job->cancelled = true;
+        green__wait_mark_cancelled(job);
     }
-    reconsider(job);
+    if (bits & GREEN__LOOK) {
+        green__graph_heed(job);
+    }
+    green__wait_reconsider(job);
 }
 
 /** Leave a bit for a task of another thread; it takes note through its scheduler's inbox. */
@@ -75,9 +79,8 @@ call_host(struct green_job *host, unsigned bit)
     }
 }
 
-/** Whether the worker lives on the calling thread. */
-static bool
-is_local(const struct green_job *job)
+bool
+green__wait_local(const struct green_job *job)
 {
     const struct green_job *self = green__running;
     if (job == self || self == NULL || self->sched == NULL) {
@@ -89,7 +92,7 @@ is_local(const struct green_job *job)
 void
 green__wait_wake(struct green_job *job)
 {
-    if (is_local(job)) {
+    if (green__wait_local(job)) {
         job->woken = true;
         if (job->state == GREEN__PARKED) {
             green__sched_ready(job);
@@ -111,13 +114,23 @@ green__wait_cancel(struct green_job *job)
         green__kernel_interrupt(job);
     } else if (job == green__running) {
         /* Perhaps in a signal handler, and on its way to park: no queue is touched here. */
-        job->cancelled = true;
+        green__wait_mark_cancelled(job);
         call_task(job, GREEN__CANCEL);
-    } else if (is_local(job)) {
-        job->cancelled = true;
-        reconsider(job);
+    } else if (green__wait_local(job)) {
+        green__wait_mark_cancelled(job);
+        green__wait_reconsider(job);
     } else {
         call_task(job, GREEN__CANCEL);
+    }
+}
+
+void
+green__wait_look(struct green_job *job)
+{
+    if (job->kind == GREEN_TASK) {
+        call_task(job, GREEN__LOOK);
+    } else {
+        call_host(job, GREEN__LOOK);
     }
 }
 
@@ -125,6 +138,10 @@ green__wait_cancel(struct green_job *job)
 static void
 sleep_in_kernel(struct green_job *self, green_deadline limit)
 {
+    if (limit == GREEN_FOREVER && self->inside && green__quiet_alone(self)) {
+        self->doomed = true;
+        return;
+    }
     unsigned expected = 0;
     if (atomic_compare_exchange_strong(&self->attention, &expected, GREEN__ASLEEP)) {
         green__futex_wait(&self->attention, GREEN__ASLEEP, limit);
@@ -145,6 +162,7 @@ park_in_loop(struct green_job *self, green_deadline limit)
     }
     green__count(&sched->counts.parks);
     self->deadline = limit;
+    self->parked = atomic_load_explicit(&sched->counts.parks, memory_order_relaxed);
     self->streak = 0;
     self->state = GREEN__PARKED;
     green__sched_switch(sched, self);
@@ -158,20 +176,30 @@ green__wait_forbid(const struct green_job *self, const char *what)
     }
 }
 
+/** Say what a worker waits for from now on. */
+static void
+note(struct green_job *self, const char *what)
+{
+    green__wait_note(self, what,
+                     green__wait_in_kernel(self)
+                         ? green__clock_coarse()
+                         : atomic_load_explicit(&self->sched->stamp, memory_order_relaxed));
+}
+
 /** Park; after -ETIMEDOUT no scope is marked yet, since a wake may be on its way. */
 static int
 park(struct green_job *self, green_deadline deadline, const char *what)
 {
     green_deadline limit = green__wait_limit(self, deadline);
-    green__wait_note(self, what,
-                     green__wait_in_kernel(self)
-                         ? green__clock_coarse()
-                         : atomic_load_explicit(&self->sched->stamp, memory_order_relaxed));
+    note(self, what);
     int err = 0;
     while (!self->woken) {
         err = green__wait_cancelled(self) ? -ECANCELED : 0;
         if (err == 0 && (self->expired || limit == GREEN_NOW)) {
             err = -ETIMEDOUT;
+        }
+        if (err == 0 && self->doomed) {
+            err = -EDEADLK;
         }
         if (err != 0) {
             break;
@@ -191,7 +219,15 @@ park(struct green_job *self, green_deadline deadline, const char *what)
 int
 green__wait_park(struct green_job *self, green_deadline deadline, const char *what)
 {
+    struct green__sched *sched = self->sched;
+    self->inside = false;
+    if (sched != NULL) {
+        sched->outside++;
+    }
     int err = park(self, deadline, what);
+    if (sched != NULL) {
+        sched->outside--;
+    }
     if (err == -ETIMEDOUT) {
         green__wait_timed_out(self, deadline);
     }
@@ -202,6 +238,7 @@ void
 green__wait_settle(struct green_job *self)
 {
     unsigned shields = self->shields++;
+    self->inside = false;
     while (!self->woken) {
         if (green__wait_in_kernel(self)) {
             sleep_in_kernel(self, GREEN_FOREVER);
@@ -234,15 +271,10 @@ green__waitq_init(struct green__waitq *queue)
     green__list_init(&queue->waiters);
 }
 
-int
-green__wait_in(struct green__lock *lock, struct green__list *waiters, struct green_job *self,
-               green_deadline deadline, const char *what)
+/** What a wait in a list has come to: leave the list unless somebody took us out. */
+static int
+withdraw(struct green__lock *lock, struct green_job *self, green_deadline deadline, int err)
 {
-    green__wait_begin(self);
-    green__wait_on(self, lock);
-    green__list_append(waiters, &self->waiter.link);
-    green__unlock(lock);
-    int err = park(self, deadline, what);
     if (err == 0) {
         return 0;
     }
@@ -258,6 +290,59 @@ green__wait_in(struct green__lock *lock, struct green__list *waiters, struct gre
     /* Somebody chose us at the same moment: what he gave is ours, once his wake has come. */
     green__wait_settle(self);
     return 0;
+}
+
+int
+green__wait_in(struct green__lock *lock, struct green__list *waiters, struct green_job *self,
+               green_deadline deadline, const char *what)
+{
+    green__wait_begin(self);
+    self->inside = true;
+    green__wait_on(self, lock);
+    green__list_append(waiters, &self->waiter.link);
+    green__unlock(lock);
+    return withdraw(lock, self, deadline, park(self, deadline, what));
+}
+
+/** Whether the caller's wait, for what somebody owns, would be for ever. */
+static bool
+is_closed(struct green_job *self, const char *what)
+{
+    green__wait_forbid(self, what);
+    note(self, what);
+    bool closed = green__graph_enter(self);
+    if (closed) {
+        green__wait_noted(self);
+    }
+    return closed;
+}
+
+int
+green__wait_for_owner(struct green__lock *lock, struct green__list *waiters,
+                      const uintptr_t *owner_word, enum green__want want, struct green_job *self,
+                      green_deadline deadline, const char *what)
+{
+    struct green__waiter *waiter = &self->waiter;
+    green__wait_begin(self);
+    self->inside = true;
+    waiter->want = (uint8_t)want;
+    waiter->steady = green__wait_limit(self, deadline) == GREEN_FOREVER;
+    atomic_store_explicit(&waiter->owner_word, owner_word, memory_order_release);
+    green__wait_on(self, owner_word);
+    green__list_append(waiters, &waiter->link);
+    green__unlock(lock);
+    bool counts = want == GREEN__WANT_END
+                      ? green__graph_joins(self, (struct green_job *)(void *)owner_word)
+                      : green__graph_matters(self);
+    int err = -EDEADLK;
+    if (!waiter->steady || !counts || !is_closed(self, what)) {
+        err = park(self, deadline, what);
+    }
+    if (self->edge != NULL) {
+        green__graph_leave(self);
+    }
+    atomic_store_explicit(&waiter->owner_word, NULL, memory_order_relaxed);
+    return withdraw(lock, self, deadline, err);
 }
 
 int
@@ -313,6 +398,7 @@ green__wait_park_several(struct green_job *self, green_deadline deadline, const 
                          struct green__waiter **ret_chosen)
 {
     _Atomic(struct green__waiter *) *chosen = &self->several->chosen;
+    self->inside = true;
     int err = park(self, deadline, what);
     if (err != 0) {
         struct green__waiter *none = NULL;

@@ -20,6 +20,13 @@
 /** Take note of what others wanted of a thread's own worker. */
 void green__wait_heed(struct green_job *host);
 
+/** Note on the worker's own thread that it was cancelled; others may look: see graph.c. */
+static inline void
+green__wait_mark_cancelled(struct green_job *job)
+{
+    __atomic_store_n(&job->cancelled, true, __ATOMIC_RELAXED);
+}
+
 /** Whether the worker knows that it was cancelled, and is not shielded. */
 static inline bool
 green__wait_cancelled(const struct green_job *job)
@@ -76,12 +83,14 @@ green__wait_begin(struct green_job *self)
 {
     self->woken = false;
     self->expired = false;
+    self->doomed = false;
 }
 
 /**
  * Park the calling worker until it is woken, cancelled, or the deadline or a scope ends.
  *
- * After a failure the caller withdraws from whoever would have woken it.
+ * This is for what the outside world brings: what other workers bring is waited for in lists, by
+ * the calls below. After a failure the caller withdraws from whoever would have woken it.
  *
  * @param what  What it waits for, in words, in static storage.
  * @return 0, -ETIMEDOUT or -ECANCELED.
@@ -93,6 +102,15 @@ void green__wait_settle(struct green_job *self);
 
 /** Wake a worker that waits. Any thread, and each wait once. */
 void green__wait_wake(struct green_job *job);
+
+/** Have a worker look whether it is part of a cycle: see graph.h. It has not ended. */
+void green__wait_look(struct green_job *job);
+
+/** Whether the worker lives on the calling thread. */
+bool green__wait_local(const struct green_job *job);
+
+/** Make a parked worker of the calling thread ready if it has a reason to run. */
+void green__wait_reconsider(struct green_job *job);
 
 /** Cancel a worker that has not ended (the caller holds the lock of its end, or is itself). */
 void green__wait_cancel(struct green_job *job);
@@ -131,8 +149,8 @@ green__waitq_unlock(struct green__waitq *queue)
 /**
  * Wait in a queue whose lock the caller holds; it is free when the call returns.
  *
- * @return 0 when green__waitq_wake_one() chose us; -ETIMEDOUT or -ECANCELED when nobody did and
- *         nobody will.
+ * @return 0 when green__waitq_wake_one() chose us; -ETIMEDOUT, -ECANCELED or -EDEADLK when nobody
+ *         did and nobody will.
  */
 int green__waitq_wait(struct green__waitq *queue, struct green_job *self, green_deadline deadline,
                       const char *what);
@@ -140,11 +158,22 @@ int green__waitq_wait(struct green__waitq *queue, struct green_job *self, green_
 /**
  * The same in any list that a lock guards, for those who have to mend what a withdrawal leaves.
  *
- * @return 0 when somebody took us out of the list and woke us, the lock being free; -ETIMEDOUT or
- *         -ECANCELED when nobody did and nobody will, the caller holding the lock again.
+ * @return 0 when somebody took us out of the list and woke us, the lock being free; -ETIMEDOUT,
+ *         -ECANCELED or -EDEADLK when nobody did and nobody will, the caller holding the lock
+ * again.
  */
 int green__wait_in(struct green__lock *lock, struct green__list *waiters, struct green_job *self,
                    green_deadline deadline, const char *what);
+
+/**
+ * Wait in a list for what another worker holds, or for its end.
+ *
+ * @param owner_word  Names the owner; of GREEN__WANT_END the job itself.
+ * @return As green__wait_in(), and -EDEADLK when that would be for ever.
+ */
+int green__wait_for_owner(struct green__lock *lock, struct green__list *waiters,
+                          const uintptr_t *owner_word, enum green__want want,
+                          struct green_job *self, green_deadline deadline, const char *what);
 
 /** Wake who has waited longest; the caller holds the lock. False when nobody waits. */
 bool green__waitq_wake_one(struct green__waitq *queue);
@@ -172,7 +201,7 @@ green__wait_begin_several(struct green_job *self)
  * Park until one of the places is chosen; see green__wait_park(). The caller holds no lock.
  *
  * @param ret_chosen  Set on success.
- * @return 0; -ETIMEDOUT or -ECANCELED when none was chosen and none will be.
+ * @return 0; -ETIMEDOUT, -ECANCELED or -EDEADLK when none was chosen and none will be.
  */
 int green__wait_park_several(struct green_job *self, green_deadline deadline, const char *what,
                              struct green__waiter **ret_chosen);

@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "sched/quiet.h"
 #include "sched/wait.h"
 
 #define TICK_NS (10 * GREEN__NS_PER_MS)
@@ -93,6 +94,7 @@ install_handler(void)
     action.sa_flags = SA_SIGINFO | SA_ONSTACK; /* no SA_RESTART: the call is to return */
     sigemptyset(&action.sa_mask);
     sigaction(green__kernel_signal(), &action, NULL);
+    green__quiet_own(green__kernel_signal(), on_signal);
 }
 
 void

@@ -26,9 +26,13 @@
 
 struct green__sched;
 struct green__alarm;
+struct green__edge;
 struct green__coroutine;
 struct green__locals;
 struct green_fiber;
+
+/** How many locks that a worker holds to read are known by name: see graph.h. */
+#define GREEN__READS_MAX 2
 
 /** Room for a name and its terminator. */
 #define GREEN__NAME_SIZE 32
@@ -46,6 +50,15 @@ enum {
     GREEN__WAKE = 1,
     GREEN__CANCEL = 2,
     GREEN__ASLEEP = 4, /**< It sleeps on the word itself and wants a futex wake. */
+    GREEN__LOOK = 8,   /**< It may be part of a cycle: see graph.h. */
+};
+
+/** What somebody waits for that others keep from him. */
+enum green__want {
+    GREEN__WANT_MUTEX,
+    GREEN__WANT_READ,
+    GREEN__WANT_WRITE,
+    GREEN__WANT_END, /**< Of a job, which stands in place of the word. */
 };
 
 /** Who waits in a queue of waiters. */
@@ -57,6 +70,8 @@ struct green__waiter {
     void *value;
     /** Of a wait for something that has an owner: the word that names the owner. Any thread. */
     _Atomic(const uintptr_t *) owner_word;
+    uint8_t want; /**< Of such a wait: enum green__want. */
+    bool steady;  /**< It has no deadline. */
 };
 
 /** The places of a worker that waits in several lists at once; kept for its next such wait. */
@@ -99,6 +114,7 @@ struct green_job {
     bool woken;         /**< The wait's cause has come. */
     bool expired;       /**< The wait's deadline has passed. */
     bool cancelled;
+    bool doomed; /**< The wait was found to be for ever: it fails. */
     bool daemon;
     bool save_fpu;
     uint8_t streak; /**< Calls in a row that did not have to wait: see green__sched_pace(). */
@@ -107,6 +123,17 @@ struct green_job {
     _Atomic(const char *) waits_for;  /**< In words; NULL while it runs. */
     atomic_uintptr_t waits_on;        /**< Which one: see green__wait_on(); 0: not known. */
     atomic_uint_fast64_t waits_since; /**< To a tick, or a turn of the loop. */
+
+    /* What others may wait for it for, and it for ever: see graph.h and quiet.h. */
+    unsigned holds;         /**< Locks. */
+    unsigned reads_unnamed; /**< Of those, to read and not in `reads`. */
+    const void *reads[GREEN__READS_MAX];
+    struct green__edge *edge; /**< While it waits, if others may wait for it. */
+    uint64_t parked;          /**< The number of its park, in its scheduler's order. */
+    uint8_t firm;             /**< What it waits for it cannot do without. */
+    bool inside;              /**< It waits for other workers, not for the outside world. */
+    atomic_bool has_joiners;  /**< Any thread: somebody has waited for its end, */
+    atomic_bool awaited;      /**< and was waited for himself. */
 
     atomic_uint attention; /**< Any thread. */
     _Atomic(struct green__sched *)

@@ -32,9 +32,10 @@ green_mutex_fini(struct green_mutex *mutex)
 
 /** The caller holds the mutex already. */
 static int
-lock_again(struct green_mutex *mutex)
+lock_again(struct green_mutex *mutex, struct green_job *self, green_deadline deadline)
 {
     if (!mutex->recursive) {
+        green__graph_own(self, &mutex->holder, GREEN__WANT_MUTEX, deadline);
         return -EDEADLK;
     }
     if (mutex->depth == UINT_MAX - 1) {
@@ -55,16 +56,20 @@ lock_slow(struct green_mutex *mutex, struct green_job *self, green_deadline dead
         if (GREEN__SWAP(&mutex->holder, &word, to)) {
             if (word == 0) {
                 green__waiters_unlock(&mutex->waiters);
+                self->holds++;
                 return 0;
             }
             break;
         }
     }
-    int err = green__waiters_wait_owner(&mutex->waiters, &mutex->holder, self, deadline, "a mutex");
+    int err = green__waiters_wait_owner(&mutex->waiters, &mutex->holder, GREEN__WANT_MUTEX, self,
+                                        deadline, "a mutex");
     if (err != 0) {
         green__waiters_unlock(&mutex->waiters);
+        return err;
     }
-    return err;
+    self->holds++;
+    return 0;
 }
 
 int
@@ -77,10 +82,11 @@ green_mutex_lock(struct green_mutex *mutex, green_deadline deadline)
     }
     uintptr_t word = GREEN__LOAD(&mutex->holder);
     if (word == 0 && GREEN__SWAP(&mutex->holder, &word, (uintptr_t)self)) {
+        self->holds++;
         return 0;
     }
     if (green__word_owner(word) == self) {
-        return lock_again(mutex);
+        return lock_again(mutex, self, deadline);
     }
     return deadline == GREEN_NOW ? -ETIMEDOUT : lock_slow(mutex, self, deadline);
 }
@@ -111,6 +117,7 @@ static inline void
 unlock(struct green_mutex *mutex, struct green_job *self)
 {
     uintptr_t word = GREEN__LOAD(&mutex->holder);
+    self->holds--;
     if (word != (uintptr_t)self || !GREEN__SWAP(&mutex->holder, &word, 0)) {
         unlock_slow(mutex);
     }
@@ -157,10 +164,14 @@ void
 green__mutex_relock(struct green_mutex *mutex, struct green_job *self, unsigned depth)
 {
     uintptr_t word = 0;
-    if (!GREEN__SWAP(&mutex->holder, &word, (uintptr_t)self)) {
+    if (GREEN__SWAP(&mutex->holder, &word, (uintptr_t)self)) {
+        self->holds++;
+    } else {
         struct green_shield shield;
         green_shield_start(&shield);
+        self->firm++;
         lock_slow(mutex, self, GREEN_FOREVER);
+        self->firm--;
         green_shield_stop(&shield);
     }
     mutex->depth = depth;

@@ -92,14 +92,27 @@ lock_slow(struct green_rwlock *rwlock, struct green_job *self, green_deadline de
         }
     }
     self->waiter.value = want;
-    int err = green__waiters_wait_owner(&rwlock->waiters, &rwlock->holders, self, deadline,
-                                        want == &reading ? "a lock, to read" : "a lock, to write");
+    bool reads = want == &reading;
+    int err = green__waiters_wait_owner(&rwlock->waiters, &rwlock->holders,
+                                        reads ? GREEN__WANT_READ : GREEN__WANT_WRITE, self,
+                                        deadline, reads ? "a lock, to read" : "a lock, to write");
     if (err != 0) {
         /* Those behind the one who gives up may have waited for nobody else. */
         admit(rwlock, list, GREEN__LOAD(&rwlock->holders));
         green__waiters_unlock(&rwlock->waiters);
     }
     return err;
+}
+
+/** The caller has come in. */
+static inline void
+note_entry(const struct green_rwlock *rwlock, struct green_job *self, const char *want)
+{
+    if (want == &writing) {
+        self->holds++;
+    } else {
+        green__graph_reads(self, rwlock);
+    }
 }
 
 static inline int
@@ -114,13 +127,20 @@ lock(struct green_rwlock *rwlock, green_deadline deadline, char *want)
     uintptr_t to;
     while ((to = enter(word, self, want)) != 0) {
         if (GREEN__SWAP(&rwlock->holders, &word, to)) {
+            note_entry(rwlock, self, want);
             return 0;
         }
     }
     if (green__word_owner(word) == self) {
+        green__graph_own(self, &rwlock->holders,
+                         want == &reading ? GREEN__WANT_READ : GREEN__WANT_WRITE, deadline);
         return -EDEADLK;
     }
-    return deadline == GREEN_NOW ? -ETIMEDOUT : lock_slow(rwlock, self, deadline, want);
+    err = deadline == GREEN_NOW ? -ETIMEDOUT : lock_slow(rwlock, self, deadline, want);
+    if (err == 0) {
+        note_entry(rwlock, self, want);
+    }
+    return err;
 }
 
 int
@@ -135,7 +155,7 @@ green_rwlock_lock_write(struct green_rwlock *rwlock, green_deadline deadline)
     return lock(rwlock, deadline, &writing);
 }
 
-/** The word when the caller has left it; aborts if it was not in. */
+/** The word when one who held the lock has left it. */
 static uintptr_t
 leave(uintptr_t word)
 {
@@ -143,11 +163,23 @@ leave(uintptr_t word)
         word -= ONE_READER;
         return (word & ~(uintptr_t)GREEN__CROWDED) == GREEN__SHARED ? word & GREEN__CROWDED : word;
     }
-    if (green__word_owner(word) != green__self()) {
+    return word & GREEN__CROWDED;
+}
+
+/** The caller holds the lock no longer; aborts if it did not. */
+static void
+note_leave(const struct green_rwlock *rwlock, uintptr_t word, struct green_job *self)
+{
+    if ((word & GREEN__SHARED) != 0) {
+        if (!green__graph_read(self, rwlock)) {
+            green__misuse("green_rwlock_unlock: other workers hold the lock to read");
+        }
+    } else if (green__word_owner(word) == self) {
+        self->holds--;
+    } else {
         green__misuse(word == 0 ? "green_rwlock_unlock: nobody holds the lock"
                                 : "green_rwlock_unlock: another worker holds the lock to write");
     }
-    return word & GREEN__CROWDED;
 }
 
 /** Leave under the lock of the waiters; false when it is not crowded any more. */
@@ -168,6 +200,7 @@ void
 green_rwlock_unlock(struct green_rwlock *rwlock)
 {
     uintptr_t word = GREEN__LOAD(&rwlock->holders);
+    note_leave(rwlock, word, green__self());
     for (;;) {
         uintptr_t to = leave(word);
         if ((word & GREEN__CROWDED) == 0) {

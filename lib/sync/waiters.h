@@ -4,9 +4,9 @@
  * The public structures keep their waiters as plain members, all zero at first, so that a static
  * initialiser suffices; inside they are a green__waitq. The list becomes one when somebody waits.
  *
- * A word that says who owns a thing names a worker, or has GREEN__SHARED and counts. GREEN__CROWDED
- * is set while somebody may wait: then the word changes under the lock of the waiters alone, until
- * the bit is cleared. What nobody waits for changes by one atomic operation.
+ * Words that say who owns a thing are those of sched/graph.h. While GREEN__CROWDED is set, a word
+ * changes under the lock of the waiters alone, until the bit is cleared. What nobody waits for
+ * changes by one atomic operation.
  */
 #ifndef GREEN_SYNC_WAITERS_H
 #define GREEN_SYNC_WAITERS_H
@@ -17,13 +17,8 @@
 
 #include "base/errors.h"
 #include "green/sync.h"
+#include "sched/graph.h"
 #include "sched/wait.h"
-
-enum {
-    GREEN__CROWDED = 1,
-    GREEN__SHARED = 2,
-    GREEN__OWNER_BITS = 3,
-};
 
 _Static_assert(sizeof(struct green_waiters) == sizeof(struct green__waitq) &&
                    offsetof(struct green_waiters, first) ==
@@ -32,7 +27,6 @@ _Static_assert(sizeof(struct green_waiters) == sizeof(struct green__waitq) &&
                        offsetof(struct green__waitq, waiters.previous) &&
                    sizeof(atomic_uint) == sizeof(unsigned),
                "the public waiters are a queue of waiters");
-_Static_assert(_Alignof(struct green_job) > GREEN__OWNER_BITS, "the bits below a worker are free");
 
 /* Memory orders by their purpose; the public members are no _Atomic, for C++'s sake. */
 #define GREEN__LOAD(place)              __atomic_load_n(place, __ATOMIC_RELAXED)
@@ -126,15 +120,6 @@ green__waiters_wake_all(struct green__list *list, void *value)
 #define GREEN__RESULT(err)      ((void *)(intptr_t)(err))
 #define GREEN__RESULT_OF(value) ((int)(intptr_t)(value))
 
-/** The owner that a word names; NULL when it is free or shared. */
-static inline struct green_job *
-green__word_owner(uintptr_t word)
-{
-    return (word & GREEN__SHARED) != 0
-               ? NULL
-               : (struct green_job *)(word & ~(uintptr_t)GREEN__OWNER_BITS); // NOLINT
-}
-
 /** Who owns what a worker waits for: NULL when it waits for nothing that has an owner. Any thread;
  *  the answer may be over when it is given. */
 static inline struct green_job *
@@ -144,15 +129,14 @@ green__awaited_owner(const struct green_job *job)
     return word == NULL ? NULL : green__word_owner(GREEN__LOAD_ACQUIRE(word));
 }
 
-/** Wait for something that has an owner; see green__wait_in(). */
+/** Wait for something that has an owner; see green__wait_for_owner(). */
 static inline int
 green__waiters_wait_owner(struct green_waiters *waiters, const uintptr_t *owner_word,
-                          struct green_job *self, green_deadline deadline, const char *what)
+                          enum green__want want, struct green_job *self, green_deadline deadline,
+                          const char *what)
 {
-    atomic_store_explicit(&self->waiter.owner_word, owner_word, memory_order_release);
-    int err = green__waiters_wait(waiters, self, deadline, what);
-    atomic_store_explicit(&self->waiter.owner_word, NULL, memory_order_relaxed);
-    return err;
+    return green__wait_for_owner(green__waiters_guard(waiters), green__waiters_list(waiters),
+                                 owner_word, want, self, deadline, what);
 }
 
 /* ---- between the primitives ---- */

@@ -53,6 +53,7 @@ GREEN_API void green_channel_destroy(struct green_channel *channel);
  * @return 0, or
  *         -ETIMEDOUT  the deadline passed first,
  *         -ECANCELED  the calling worker was cancelled,
+ *         -EDEADLK    nobody is left to end the wait: see debug.h,
  *         -EPIPE      the channel is closed, or was closed meanwhile.
  */
 GREEN_API GREEN_SUSPENDS int green_channel_send(struct green_channel *channel, const void *item,
@@ -70,6 +71,7 @@ GREEN_API GREEN_SUSPENDS int green_channel_send(struct green_channel *channel, c
  * @return 0, or
  *         -ETIMEDOUT  the deadline passed first,
  *         -ECANCELED  the calling worker was cancelled,
+ *         -EDEADLK    nobody is left to end the wait: see debug.h,
  *         -EPIPE      the channel is closed and empty.
  */
 GREEN_API GREEN_SUSPENDS int green_channel_receive(struct green_channel *channel, void *ret_item,
@@ -135,6 +137,7 @@ struct green_case {
  * @return the index of the chosen case, or
  *         -ETIMEDOUT  the deadline passed first; for GREEN_NOW: none is ready,
  *         -ECANCELED  the calling worker was cancelled,
+ *         -EDEADLK    nobody is left to end the wait: see debug.h,
  *         -EINVAL     there are more than INT_MAX cases,
  *         -ENOMEM     no memory to wait in so many channels.
  */

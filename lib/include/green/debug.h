@@ -1,6 +1,6 @@
 /*
  * Looking into a program that runs: who is there and what it waits for, what the loops have done,
- * and who keeps a loop for too long.
+ * who keeps a loop for too long, and which waits are for ever.
  *
  * Nothing here suspends, and all of it may be called from any thread, whether the library knows it
  * or not.
@@ -124,6 +124,45 @@ typedef void (*green_blocked_callback)(const struct green_blocked *blocked, void
  * @return 0, or -EAGAIN when the system refuses another thread.
  */
 GREEN_API int green_blocked_watch(uint64_t ms, green_blocked_callback callback, void *arg);
+
+/* ---- deadlocks ---- */
+
+/*
+ * A call without a deadline that would wait for ever returns -EDEADLK, and what it has to do with
+ * is reported: who waits for what, who holds it, since when, where each was spawned.
+ *
+ * Cycles. The call that would close a cycle of workers of which each waits for a lock that the next
+ * one holds, or for the end of the next, fails at once, whatever kinds of workers they are. Holders
+ * of mutexes and writers are known, and readers by the first two locks that each reads; a wait with
+ * a deadline is part of no cycle.
+ *
+ * Silence. What has no owner (events, queues, conditions, semaphores, channels, futures, ...) is
+ * looked at when the process' single thread would sleep without end: no worker is ready, and there
+ * is no timer, no wait for a descriptor, a signal or the thread pool, no other thread, no signal
+ * handler of the program's, and no parent that could cancel. Then the wait that began last fails,
+ * and when all are asleep again, the next; never that of a daemon.
+ */
+
+/**
+ * Told of each deadlock.
+ *
+ * @param report  Lines of text, the first of which begins "green: deadlock"; for the call only.
+ * @param arg     As given to green_deadlock_set_hook().
+ */
+typedef void (*green_deadlock_hook)(const char *report, void *arg);
+
+/**
+ * Have deadlocks reported elsewhere, or not at all. Never suspends.
+ *
+ * @param hook  Called by the worker that found one, on its thread, nearly always the one whose call
+ *              is about to fail; it may not wait. At first it is green_deadlock_to_stderr(). NULL:
+ *              nobody is told.
+ * @param arg   Passed on to it.
+ */
+GREEN_API void green_deadlock_set_hook(green_deadlock_hook hook, void *arg);
+
+/** Write a report to standard error; arg is not used. */
+GREEN_API void green_deadlock_to_stderr(const char *report, void *arg);
 
 #ifdef __cplusplus
 }

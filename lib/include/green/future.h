@@ -77,7 +77,8 @@ GREEN_API int green_future_error(struct green_future *future);
  * @param deadline  Absolute: see green_after(). GREEN_NOW polls, GREEN_FOREVER never expires.
  * @return 0, whether it has a value or an error; or
  *         -ETIMEDOUT  the deadline passed first,
- *         -ECANCELED  the calling worker was cancelled.
+ *         -ECANCELED  the calling worker was cancelled,
+ *         -EDEADLK    nobody is left to end the wait: see debug.h.
  */
 GREEN_API GREEN_SUSPENDS int green_future_wait(struct green_future *future,
                                                green_deadline deadline);

@@ -135,10 +135,10 @@ GREEN_API int green_spawn_as(enum green_kind kind, green_entry entry, void *arg,
  * @return 0, or
  *         -ETIMEDOUT   the deadline passed first,
  *         -ECANCELED   the calling worker was cancelled,
- *         -EDEADLK     the job is the caller itself,
- *         -ECHILD      it is a process that another process spawned,
- *         -EOWNERDEAD  it was a process that died before its entry returned:
- *                      green_job_status() says how.
+ *         -EDEADLK     the job is the caller itself, whatever the deadline; or it waits, directly
+ * or by way of others, for the caller; or nobody is left to end the wait: see debug.h, -ECHILD it
+ * is a process that another process spawned, -EOWNERDEAD  it was a process that died before its
+ * entry returned: green_job_status() says how.
  */
 GREEN_API GREEN_SUSPENDS int green_job_join(struct green_job *job, intptr_t *ret_value,
                                             green_deadline deadline);

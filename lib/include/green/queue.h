@@ -96,6 +96,7 @@ GREEN_API void green_queue_fini(struct green_queue *queue);
  * @return 0, or
  *         -ETIMEDOUT  the deadline passed first (Python: Full),
  *         -ECANCELED  the calling worker was cancelled,
+ *         -EDEADLK    nobody is left to end the wait: see debug.h,
  *         -EPIPE      the queue is closed, or was closed meanwhile (Python: ShutDown),
  *         -ENOMEM     no memory for room.
  */
@@ -114,6 +115,7 @@ GREEN_API GREEN_SUSPENDS int green_queue_put(struct green_queue *queue, void *it
  * @return 0, or
  *         -ETIMEDOUT  the deadline passed first (Python: Empty),
  *         -ECANCELED  the calling worker was cancelled,
+ *         -EDEADLK    nobody is left to end the wait: see debug.h,
  *         -EPIPE      the queue is closed and empty (Python: ShutDown).
  */
 GREEN_API GREEN_SUSPENDS int green_queue_get(struct green_queue *queue, void **ret_item,
@@ -148,7 +150,8 @@ GREEN_API int green_queue_task_done(struct green_queue *queue);
  * @param deadline  Absolute: see green_after(). GREEN_NOW polls, GREEN_FOREVER never expires.
  * @return 0, or
  *         -ETIMEDOUT  the deadline passed first,
- *         -ECANCELED  the calling worker was cancelled.
+ *         -ECANCELED  the calling worker was cancelled,
+ *         -EDEADLK    nobody is left to end the wait: see debug.h.
  */
 GREEN_API GREEN_SUSPENDS int green_queue_join(struct green_queue *queue, green_deadline deadline);
 

@@ -13,6 +13,9 @@
  *
  * The semantics are those of Python's threading module where it has the like. What differs: waiting
  * can be cancelled, every wait takes a deadline, order is kept, and errors are values.
+ *
+ * A wait without a deadline that would be for ever fails with -EDEADLK and is reported: see
+ * deadlocks in debug.h.
  */
 #ifndef GREEN_SYNC_H
 #define GREEN_SYNC_H
@@ -77,7 +80,8 @@ GREEN_API void green_mutex_fini(struct green_mutex *mutex);
  * @return 0, or
  *         -ETIMEDOUT  the deadline passed first,
  *         -ECANCELED  the calling worker was cancelled,
- *         -EDEADLK    the caller holds it, and it is not recursive; whatever the deadline,
+ *         -EDEADLK    the caller holds it, and it is not recursive; whatever the deadline. Or its
+ *                     holder waits, directly or by way of others, for the caller,
  *         -EAGAIN     it is recursive and the caller has locked it 4294967295 times.
  */
 GREEN_API GREEN_SUSPENDS int green_mutex_lock(struct green_mutex *mutex, green_deadline deadline);
@@ -121,15 +125,16 @@ GREEN_API void green_rwlock_fini(struct green_rwlock *rwlock);
  * Lock for reading, together with other readers.
  *
  * Suspends while a writer holds the lock, and while a writer waits that came before: neither side
- * can starve the other. So a reader that locks once more may wait for a writer that waits for the
- * reader itself: it does not lock twice. A call that fails changes nothing.
+ * can starve the other. So a reader that locks once more may come behind a writer that waits for
+ * the reader itself, and is refused then. A call that fails changes nothing.
  *
  * @param rwlock    Not NULL.
  * @param deadline  Absolute: see green_after(). GREEN_NOW polls, GREEN_FOREVER never expires.
  * @return 0, or
  *         -ETIMEDOUT  the deadline passed first,
  *         -ECANCELED  the calling worker was cancelled,
- *         -EDEADLK    the caller holds it as the writer.
+ *         -EDEADLK    the caller holds it as the writer, whatever the deadline; or it would wait
+ * for somebody who waits, directly or by way of others, for the caller.
  */
 GREEN_API GREEN_SUSPENDS int green_rwlock_lock_read(struct green_rwlock *rwlock,
                                                     green_deadline deadline);
@@ -138,14 +143,14 @@ GREEN_API GREEN_SUSPENDS int green_rwlock_lock_read(struct green_rwlock *rwlock,
  * Lock for writing, alone.
  *
  * Suspends while anybody holds the lock; waiters are served in FIFO order. A call that fails
- * changes nothing. A reader cannot become the writer: it would wait for itself.
+ * changes nothing. A reader cannot become the writer: it would wait for itself, and is refused.
  *
  * @param rwlock    Not NULL.
  * @param deadline  Absolute: see green_after(). GREEN_NOW polls, GREEN_FOREVER never expires.
  * @return 0, or
  *         -ETIMEDOUT  the deadline passed first,
  *         -ECANCELED  the calling worker was cancelled,
- *         -EDEADLK    the caller holds it as the writer.
+ *         -EDEADLK    as for green_rwlock_lock_read(), or the caller is a reader.
  */
 GREEN_API GREEN_SUSPENDS int green_rwlock_lock_write(struct green_rwlock *rwlock,
                                                      green_deadline deadline);
@@ -153,8 +158,7 @@ GREEN_API GREEN_SUSPENDS int green_rwlock_lock_write(struct green_rwlock *rwlock
 /**
  * Unlock, for a reader and for the writer. Never suspends.
  *
- * @param rwlock  One that nobody holds, or that another worker holds for writing, is misuse and
- *                aborts.
+ * @param rwlock  One that the caller does not hold is misuse and aborts.
  */
 GREEN_API void green_rwlock_unlock(struct green_rwlock *rwlock);
 
@@ -201,7 +205,8 @@ GREEN_API void green_semaphore_fini(struct green_semaphore *semaphore);
  * @param deadline   Absolute: see green_after(). GREEN_NOW polls, GREEN_FOREVER never expires.
  * @return 0, or
  *         -ETIMEDOUT  the deadline passed first,
- *         -ECANCELED  the calling worker was cancelled.
+ *         -ECANCELED  the calling worker was cancelled,
+ *         -EDEADLK    nobody is left to end the wait: see debug.h.
  */
 GREEN_API GREEN_SUSPENDS int green_semaphore_acquire(struct green_semaphore *semaphore,
                                                      green_deadline deadline);
@@ -259,7 +264,8 @@ GREEN_API bool green_event_is_set(const struct green_event *event);
  * @param deadline  Absolute: see green_after(). GREEN_NOW polls, GREEN_FOREVER never expires.
  * @return 0, or
  *         -ETIMEDOUT  the deadline passed first,
- *         -ECANCELED  the calling worker was cancelled.
+ *         -ECANCELED  the calling worker was cancelled,
+ *         -EDEADLK    nobody is left to end the wait: see debug.h.
  */
 GREEN_API GREEN_SUSPENDS int green_event_wait(struct green_event *event, green_deadline deadline);
 
@@ -300,7 +306,8 @@ GREEN_API void green_condition_fini(struct green_condition *condition);
  *                   for it, and times out.
  * @return 0, or
  *         -ETIMEDOUT  the deadline passed first,
- *         -ECANCELED  the calling worker was cancelled.
+ *         -ECANCELED  the calling worker was cancelled,
+ *         -EDEADLK    nobody is left to end the wait: see debug.h.
  */
 GREEN_API GREEN_SUSPENDS int green_condition_wait(struct green_condition *condition,
                                                   green_deadline deadline);
@@ -316,7 +323,8 @@ GREEN_API GREEN_SUSPENDS int green_condition_wait(struct green_condition *condit
  * @param deadline   Absolute, for all waits together.
  * @return 0 when it holds, even if the deadline has passed, or
  *         -ETIMEDOUT  it did not hold when the deadline had passed,
- *         -ECANCELED  it does not hold and the calling worker was cancelled.
+ *         -ECANCELED  it does not hold and the calling worker was cancelled,
+ *         -EDEADLK    nobody is left to end the wait: see debug.h.
  */
 GREEN_API GREEN_SUSPENDS int green_condition_wait_for(struct green_condition *condition,
                                                       bool (*predicate)(void *arg), void *arg,
@@ -380,6 +388,7 @@ GREEN_API void green_barrier_fini(struct green_barrier *barrier);
  * @return 0, or
  *         -ETIMEDOUT  the deadline passed first,
  *         -ECANCELED  the calling worker was cancelled,
+ *         -EDEADLK    nobody is left to end the wait: see debug.h,
  *         -EPIPE      the barrier is broken, was broken or reset meanwhile, or its action failed
  *                     (Python: BrokenBarrierError),
  *         what the action returned, to the one who ran it.
