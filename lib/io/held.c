@@ -1,10 +1,12 @@
 /*
  * A bit for every descriptor that the library holds.
  *
- * Invariant: a set bit is an open descriptor of the library's making. Bits are set after the open
- * and cleared before the close, so a fork in between leaks a descriptor into the child at worst and
- * never closes a foreign one. A count of closes that has grown tells a thread that what it knows of
- * the number is about an older descriptor. Any thread may call.
+ * Invariant: a set bit is an open descriptor of the library's making. Bits are set after the open,
+ * so a fork in between leaks a descriptor into the child. They are cleared before the close, and a
+ * child goes by those of before the fork too: a number that has changed hands during the fork is
+ * another thread's in any case, which the child does not have. A count of closes that has grown
+ * tells a thread that what it knows of the number is about an older descriptor. Any thread may
+ * call.
  */
 #include "io/held.h"
 
@@ -16,6 +18,7 @@
 #define WORD_BITS 64
 
 static atomic_uint_fast64_t words[LIMIT / WORD_BITS]; /* untouched pages cost nothing */
+static uint64_t noted[LIMIT / WORD_BITS];             /* as they were before a fork */
 static _Atomic(uint32_t) closes[LIMIT];
 static atomic_int highest;
 static atomic_bool forked;
@@ -54,10 +57,18 @@ green__held_closes(int fd)
 }
 
 void
+green__held_note(void)
+{
+    for (int word = 0; word <= atomic_load(&highest) / WORD_BITS; word++) {
+        noted[word] = atomic_load(&words[word]);
+    }
+}
+
+void
 green__held_close_all(const int *keep, size_t keep_count)
 {
     for (int word = 0; word <= atomic_load(&highest) / WORD_BITS; word++) {
-        uint64_t bits = atomic_load(&words[word]);
+        uint64_t bits = atomic_load(&words[word]) | noted[word];
         for (size_t i = 0; i < keep_count; i++) {
             if (keep[i] >= 0 && keep[i] / WORD_BITS == word) {
                 bits &= ~bit_of(keep[i]);

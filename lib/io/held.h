@@ -20,7 +20,15 @@ void green__held_remove(int fd);
 /** How many descriptors of this number were closed here, by whatever thread. */
 uint32_t green__held_closes(int fd);
 
-/** In a forked child: close all, but those in `keep`. */
+/**
+ * Just before a fork: note what is held.
+ *
+ * The kernel copies descriptors before memory, so one that another thread closes in between is open
+ * in the child, which finds it no longer held. One fork at a time.
+ */
+void green__held_note(void);
+
+/** In a forked child: close all that was held before the fork or is now, but those in `keep`. */
 void green__held_close_all(const int *keep, size_t keep_count);
 
 /** Whether this process has forked: a copy in a child may keep a closed descriptor's file alive. */

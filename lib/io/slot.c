@@ -52,7 +52,9 @@ green__io_get(struct green__io **ret_io)
         err = -ENOSYS;
         for (size_t i = 0; i < ENGINE_COUNT && err != 0; i++) {
             if (forced == NULL || forced == engines[i]) {
+                green__sched_fork_prepare();
                 err = engines[i]->create(sched, &io);
+                green__sched_fork_parent();
             }
         }
         if (err != 0) {

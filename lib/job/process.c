@@ -224,6 +224,7 @@ fork_child(struct process *process, const struct green_spawn_options *options, s
     green__sched_fork_prepare();
     green__exit_fork_prepare();
     green__attend_fork_prepare();
+    green__held_note();
     pid_t pid = fork();
     if (pid == 0) {
         child_main(process, options, pipes, &mask);

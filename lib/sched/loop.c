@@ -6,7 +6,7 @@
  * Unless lib/io has put its engine into the way, waiting is uv_run() itself.
  *
  * Invariant: the list of schedulers, guarded by its lock, has all of the process, so that a forked
- * child finds what it must close.
+ * child finds what it must close. A loop's descriptors are made and closed under that lock.
  */
 #include <errno.h>
 #include <sched.h>
@@ -219,13 +219,15 @@ green__sched_get(struct green__sched **ret_sched)
     struct green_job *self = green__self();
     if (self->sched == NULL) {
         struct green__sched *sched;
+        green__lock(&all_lock);
         int err = create(self, &sched);
+        if (err == 0) {
+            green__list_append(&all, &sched->registered);
+        }
+        green__unlock(&all_lock);
         if (err != 0) {
             return err;
         }
-        green__lock(&all_lock);
-        green__list_append(&all, &sched->registered);
-        green__unlock(&all_lock);
         self->sched = sched;
         /* From here on those who want the host's attention ring; it looks before it waits. */
         atomic_store(&self->doorbell, sched);
@@ -248,15 +250,22 @@ green__sched_destroy(struct green__sched *sched)
     host->sched = NULL;
     green__seed_forget();
     green__lock(&all_lock);
-    green__list_remove(&sched->registered);
+    sched->unlisted = true;
     add_counts(&ended_counts, &sched->counts);
     green__unlock(&all_lock);
     green__errand_run_all(sched); /* nobody finds it any more: these are the last */
+    green__lock(&all_lock);
     sched->poller->destroy(sched->poller);
+    sched->poller = &sched->uv_poller;
+    green__unlock(&all_lock);
     uv_close((uv_handle_t *)&sched->async, NULL);
     uv_close((uv_handle_t *)&sched->wait_timer, NULL);
     uv_run(&sched->loop, UV_RUN_DEFAULT);
-    if (uv_loop_close(&sched->loop) != 0) {
+    green__lock(&all_lock);
+    green__list_remove(&sched->registered);
+    int err = uv_loop_close(&sched->loop);
+    green__unlock(&all_lock);
+    if (err != 0) {
         green__misuse("a libuv handle is still open in a loop whose thread ends");
     }
     fini_parts(sched);
@@ -274,7 +283,10 @@ green__sched_each(void (*call)(struct green__sched *sched, void *arg), void *arg
 {
     green__lock(&all_lock);
     for (struct green__list *link = all.next; link != &all; link = link->next) {
-        call(GREEN__CONTAINER(link, struct green__sched, registered), arg);
+        struct green__sched *sched = GREEN__CONTAINER(link, struct green__sched, registered);
+        if (!sched->unlisted) {
+            call(sched, arg);
+        }
     }
     if (ret_ended != NULL) {
         *ret_ended = (struct green__counts){0};

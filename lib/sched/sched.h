@@ -119,6 +119,7 @@ struct green__sched {
     uv_timer_t wait_timer; /**< Bounds uv_run() when that is the poller. */
     struct green__poller uv_poller;
     struct green__list registered; /**< Of all schedulers of the process. */
+    bool unlisted;                 /**< Ends: a forked child alone still looks at it. */
 };
 
 /** The calling thread's scheduler, made on first use; 0 or -ENOMEM, -EMFILE, ... */
@@ -192,7 +193,8 @@ extern void (*green__sched_on_leave)(const struct green_job *self);
 /** lib/debug's: a scheduler was made. What it does is for the environment to say. */
 void green__debug_loop_made(void);
 
-/** Around a fork: keeps the list of schedulers whole. */
+/** Around a fork, and around what makes or closes a loop's descriptors: the child closes those of
+ *  the schedulers that it finds. */
 void green__sched_fork_prepare(void);
 void green__sched_fork_parent(void);
 

@@ -320,7 +320,7 @@ main(void)
 {
     Suite *suite = suite_create("record");
     TCase *tests = tcase_create("record");
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 180);
     tcase_add_test(tests, each_value_is_within_a_thousandth);
     tcase_add_test(tests, quantiles_count_from_below);
     tcase_add_test(tests, a_histogram_survives_its_encoding);

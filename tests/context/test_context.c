@@ -340,7 +340,7 @@ int
 main(void)
 {
     TCase *tests = tcase_create("context");
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 180);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, contexts_take_turns);
     tcase_add_test(tests, contexts_switch_to_each_other);

@@ -326,7 +326,7 @@ int
 main(void)
 {
     TCase *tests = tcase_create("overflow");
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 180);
     tcase_add_test(tests, overflow_is_reported);
     tcase_add_test(tests, long_name_is_cut);
     tcase_add_test(tests, each_thread_is_watched);

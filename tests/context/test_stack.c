@@ -401,7 +401,7 @@ int
 main(void)
 {
     TCase *tests = tcase_create("stack");
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 180);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, guard_faults, GREEN__STACK_GUARD_AUTO,
                         GREEN__STACK_GUARD_MPROTECT + 1);

@@ -67,7 +67,7 @@ small_stress(void)
 uint64_t
 patience_ms(void)
 {
-    return small_stress() ? 40000 : 10000;
+    return 60000;
 }
 
 size_t

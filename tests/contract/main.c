@@ -46,7 +46,7 @@ collect(Suite *suite, char **names, int count)
             continue;
         }
         TCase *tcase = tcase_create(themes[i].name);
-        tcase_set_timeout(tcase, small_stress() ? 300 : 60);
+        tcase_set_timeout(tcase, small_stress() ? 300 : 180);
         const char *reason = themes[i].add(tcase);
         /* The suite frees its cases, those without tests too. */
         suite_add_tcase(suite, tcase);

@@ -24,7 +24,7 @@ MODES = {
 # Words to put in front of echod, "valgrind --log-file=/tmp/echod.%p" for one.
 WRAPPER = os.environ.get('ECHOD_WRAPPER', '').split()
 SMALL = os.environ.get('GREEN_STRESS') == 'small'
-PATIENCE = 60 if SMALL else 20
+PATIENCE = 60
 
 
 def skip(reason):

@@ -330,7 +330,7 @@ TCase *
 new_case(Suite *suite, const char *name)
 {
     TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 30);
+    tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
     return tcase;
 }

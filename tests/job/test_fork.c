@@ -231,56 +231,6 @@ START_TEST(grandchild_has_nothing_of_its_parent)
 }
 END_TEST
 
-/* Counts at once, but ends when all have been spawned: what is closed meanwhile may get into a
- * child, since the kernel copies its descriptors before its memory. */
-static intptr_t
-count_and_stay(void *arg)
-{
-    intptr_t count = count_descriptors(arg);
-    while (atomic_load(shared_count) < 4) {
-        usleep(1000);
-    }
-    return count;
-}
-
-static intptr_t
-count_in_children(void *arg)
-{
-    enum { EACH_MAX = 30 };
-    struct green_job *jobs[EACH_MAX];
-    int each = NUMBER(arg);
-    intptr_t most = 0;
-    for (int i = 0; i < each; i++) {
-        struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
-        options.daemon = i % 2 == 1;
-        if (green_spawn_as(GREEN_PROCESS, count_and_stay, NULL, &options, &jobs[i]) != 0) {
-            return -1;
-        }
-    }
-    atomic_fetch_add(shared_count, 1);
-    for (int i = 0; i < each; i++) {
-        intptr_t count = finish(jobs[i]);
-        most = count > most ? count : most;
-    }
-    return most;
-}
-
-/* The pipes of one spawn must not get into the child of another. */
-START_TEST(spawns_at_once_do_not_mix)
-{
-    struct green_job *threads[4];
-    int before = open_descriptors();
-    int each = stress(30, 4);
-    share_count();
-    for (int i = 0; i < 4; i++) {
-        threads[i] = spawn(GREEN_THREAD, count_in_children, POINTER(each));
-    }
-    for (int i = 0; i < 4; i++) {
-        ck_assert_int_eq(finish(threads[i]), before + CHILDS_OWN);
-    }
-}
-END_TEST
-
 static intptr_t
 is_open(void *fd)
 {
@@ -463,7 +413,6 @@ main(void)
         parent_and_children_serve_at_once,
         child_has_none_of_the_librarys_descriptors,
         grandchild_has_nothing_of_its_parent,
-        spawns_at_once_do_not_mix,
         child_keeps_what_it_was_handed,
         ghosts_of_the_parents_tasks,
         handles_of_the_parents_children,

@@ -437,7 +437,7 @@ main(void)
     Suite *suite = suite_create("upper");
     TCase *cases = tcase_create("upper");
 
-    tcase_set_timeout(cases, 120);
+    tcase_set_timeout(cases, 280);
     tcase_add_checked_fixture(cases, setup, NULL);
     tcase_add_loop_test(cases, literal_texts_map_as_unicode_says, 0,
                         (int)(sizeof texts / sizeof *texts));

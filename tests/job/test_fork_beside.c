@@ -1,0 +1,115 @@
+/*
+ * Forks while other threads of the process make and close descriptors of the library: none of those
+ * gets into a child.
+ */
+#include <poll.h>
+#include <stdatomic.h>
+
+#include "../base/support.h"
+#include "green/net.h"
+
+/* A child has what its parent had before it used the library, a pipe for its value, and a daemon
+ * its lifeline; libuv has a pipe of its own for the process. */
+#define CHILDS_OWN 2
+#define LIBUVS_OWN 2
+
+static intptr_t
+count_descriptors(void *arg)
+{
+    (void)arg;
+    return open_descriptors();
+}
+
+static intptr_t
+count_in_children(void *arg)
+{
+    enum { EACH_MAX = 30 };
+    struct green_job *jobs[EACH_MAX];
+    int each = NUMBER(arg);
+    intptr_t most = 0;
+    for (int i = 0; i < each; i++) {
+        struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
+        options.daemon = i % 2 == 1;
+        if (green_spawn_as(GREEN_PROCESS, count_descriptors, NULL, &options, &jobs[i]) != 0) {
+            return -1;
+        }
+    }
+    for (int i = 0; i < each; i++) {
+        intptr_t count = finish(jobs[i]);
+        most = count > most ? count : most;
+    }
+    return most;
+}
+
+/* The pipes of one spawn must not get into the child of another. */
+START_TEST(spawns_at_once_do_not_mix)
+{
+    struct green_job *threads[4];
+    int before = open_descriptors();
+    int each = stress(30, 4);
+    for (int i = 0; i < 4; i++) {
+        threads[i] = spawn(GREEN_THREAD, count_in_children, POINTER(each));
+    }
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(finish(threads[i]), before + CHILDS_OWN);
+    }
+}
+END_TEST
+
+static atomic_bool forks_done;
+
+static intptr_t
+wait_for_room(void *fd)
+{
+    return green_wait_fd(NUMBER(fd), POLLOUT, GREEN_FOREVER) == POLLOUT ? 0 : -1;
+}
+
+/* A thread with a loop and an engine: both go with it. */
+static intptr_t
+have_a_loop(void *fd)
+{
+    return finish(spawn(GREEN_TASK, wait_for_room, fd));
+}
+
+static intptr_t
+make_loops(void *fd)
+{
+    intptr_t err = 0;
+    while (err == 0 && !atomic_load(&forks_done)) {
+        err = finish(spawn(GREEN_THREAD, have_a_loop, fd));
+    }
+    return err;
+}
+
+/* What a loop is made of must not get into a child that is forked while it comes or goes. */
+START_TEST(loops_come_and_go_beside_forks)
+{
+    struct green_job *threads[3];
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    int before = open_descriptors();
+    for (int i = 0; i < 3; i++) {
+        threads[i] = spawn(GREEN_THREAD, make_loops, POINTER(ends[1]));
+    }
+    int most = 0;
+    for (int i = stress(100, 10); i > 0; i--) {
+        int count = NUMBER(finish(spawn(GREEN_PROCESS, count_descriptors, NULL)));
+        most = count > most ? count : most;
+    }
+    atomic_store(&forks_done, true);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(finish(threads[i]), 0);
+    }
+    ck_assert_int_le(most, before + 1 + LIBUVS_OWN);
+}
+END_TEST
+
+int
+main(void)
+{
+    const TTest *const tests[] = {
+        spawns_at_once_do_not_mix,
+        loops_come_and_go_beside_forks,
+    };
+    return PROCESSES ? RUN_TESTS("fork beside", tests) : SKIPPED;
+}
