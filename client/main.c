@@ -16,6 +16,7 @@
 #include "connect.h"
 #include "green.h"
 #include "interactive.h"
+#include "merge.h"
 #include "options.h"
 #include "pipe.h"
 #include "report.h"
@@ -50,7 +51,7 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"bench", bench_command}, {NULL, talk}, /* no subcommand */
+    {"bench", bench_command}, {"merge", merge_command}, {NULL, talk}, /* no subcommand */
 };
 
 /*

@@ -141,6 +141,8 @@ struct echoc_result {
     /** The command line. */
     char command[1024];
     double started_unix_s;
+    /** When the measuring began; not in files. */
+    double measured_unix_s;
     /** From the end of the warm-up to the end of the load. */
     double elapsed_s;
     /** Ctrl-C, or a server that was no use, ended the run before its time. */

@@ -6,15 +6,13 @@
  */
 #include "text.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Three digits, without a point when it would be the last. */
 static void
 three_digits(char *buffer, size_t size, double value, const char *unit)
 {
-    int decimals = value >= 99.95 || value == floor(value) ? 0 : value >= 9.995 ? 1 : 2;
+    int decimals = value >= 99.95 || value == 0 ? 0 : value >= 9.995 ? 1 : 2;
     (void)snprintf(buffer, size, "%.*f%s%s", decimals, value, unit[0] != '\0' ? " " : "", unit);
 }
 
@@ -39,7 +37,11 @@ scaled(char *buffer, size_t size, double value, double base, const char *const *
         value /= base;
         power++;
     }
-    three_digits(buffer, size, power == 0 ? round(value) : value, units[power]);
+    if (power == 0) {
+        (void)snprintf(buffer, size, "%.0f%s%s", value, units[0][0] != '\0' ? " " : "", units[0]);
+    } else {
+        three_digits(buffer, size, value, units[power]);
+    }
     return buffer;
 }
 

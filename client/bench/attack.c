@@ -1,8 +1,7 @@
 /*
  * Clients that do the server no good, beside those that are measured.
  *
- * What happens to them is not counted as an error: a server may well refuse them. Only how many of
- * their rounds were completed, and how many connections stand, is.
+ * What happens to them is not counted as an error: a server may well refuse them.
  *
  * Invariant: they end when the run stops; whoever waits then is cancelled. Tasks of the loop only.
  */
@@ -148,7 +147,6 @@ run(void *arg)
         (void)atomic_fetch_add_explicit(&loop->board->attackers, 1, memory_order_relaxed);
         attack_once(attacker, fd);
         (void)atomic_fetch_sub_explicit(&loop->board->attackers, 1, memory_order_relaxed);
-        loop->board->attack_rounds[attacker->kind]++;
         (void)green_close(fd);
         if (!fresh) {
             (void)wait_ms(loop, RETRY_MS);

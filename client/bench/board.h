@@ -57,7 +57,6 @@ struct board {
     struct echoc_error errors_by_cause[ECHOC_ERRORS_MAX];
     size_t error_count;
     struct echoc_damage damage[ECHOC_DAMAGE_KINDS];
-    uint64_t attack_rounds[ECHOC_ATTACK_KINDS];
     /** A negative errno that ended the loop before it began. */
     int failed;
 };

@@ -1,7 +1,7 @@
 /*
  * The subcommand `echoc bench`: its command line, its run, and where its results go.
  *
- * Invariant: files that cannot be written are found before the run, not after it.
+ * Invariant: a run that began always has a result, which goes where it was asked to go.
  */
 #include "command.h"
 
@@ -13,16 +13,16 @@
 #include <unistd.h>
 
 #include "arguments.h"
+#include "live.h"
+#include "output.h"
 #include "report.h"
 #include "run.h"
 #include "summary.h"
 
 struct request {
     struct echoc_load load;
-    const char *unix_path;
     uint64_t wait_ms;
-    const char *json;
-    bool warmup_given;
+    struct output output;
     bool quiet;
     bool help;
 };
@@ -31,6 +31,9 @@ static const struct echoc_load_option own_options[] = {
     {"unix", 0, "PATH", "connect to the UNIX socket PATH"},
     {"wait", 0, "S", "keep trying to connect for S seconds at first"},
     {"json", 0, "FILE", "write the result as JSON (- is standard output)"},
+    {"hdr", 0, "FILE", "write a HdrHistogram log, an interval a second"},
+    {"csv", 0, "FILE", "write the figures of each second as CSV"},
+    {"html", 0, "FILE", "write a report as a page of HTML"},
     {"quiet", 0, NULL, "show nothing while it runs, and no summary"},
     {"help", 0, NULL, "print this text and exit"},
     {NULL, 0, NULL, NULL},
@@ -61,7 +64,13 @@ set_own(void *arg, const char *name, const char *text)
     } else if (strcmp(name, "wait") == 0) {
         return set_wait(request, text);
     } else if (strcmp(name, "json") == 0) {
-        request->json = text;
+        request->output.json = text;
+    } else if (strcmp(name, "hdr") == 0) {
+        request->output.hdr = text;
+    } else if (strcmp(name, "csv") == 0) {
+        request->output.csv = text;
+    } else if (strcmp(name, "html") == 0) {
+        request->output.html = text;
     } else if (strlen(text) >= sizeof request->load.unix_path) {
         return "the path of a socket has at most 107 bytes";
     } else {
@@ -120,34 +129,71 @@ parse(int argc, char **argv, struct request *request)
     return echoc_arguments_address("bench", &request->load, argc - words, argv + words);
 }
 
-static int
-write_results(const struct request *request, const struct echoc_result *result)
+/* What a run in progress is shown and written by. */
+struct watch {
+    struct request *request;
+    const struct echoc_result *result;
+    struct live live;
+};
+
+static void
+on_tick(void *arg, const struct run_state *state)
 {
-    int err = request->json != NULL ? echoc_result_write(result, request->json) : 0;
-    if (err != 0) {
-        return echoc_fail("cannot write %s: %s", request->json, strerror(-err));
+    struct watch *watch = arg;
+    if (!watch->request->quiet) {
+        live_tick(&watch->live, state);
     }
-    if (!request->quiet && summary_print(stdout, result) != 0) {
-        return echoc_fail("cannot write to standard output: %s", strerror(errno));
+}
+
+static void
+on_second(void *arg, const struct echoc_second *row, const struct echoc_histograms *histograms)
+{
+    struct watch *watch = arg;
+    live_second(&watch->live, row);
+    output_second(&watch->request->output, watch->result, row, histograms);
+}
+
+/* A result on standard output is not to have a summary around it. */
+static bool
+shows_summary(const struct request *request)
+{
+    const struct output *output = &request->output;
+    const char *paths[] = {output->json, output->hdr, output->csv, output->html};
+    bool taken = false;
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        taken = taken || (paths[i] != NULL && strcmp(paths[i], "-") == 0);
     }
-    return ECHOC_OK;
+    return !taken && !request->quiet;
 }
 
 static int
-run(const struct request *request, int argc, char **argv)
+finish(struct request *request, const struct echoc_result *result)
 {
-    struct run_watcher watcher = {NULL, NULL, NULL};
+    int status = output_end(&request->output, result);
+    if (shows_summary(request) && summary_print(stdout, result) != 0) {
+        status = echoc_fail("cannot write to standard output: %s", strerror(errno));
+    }
+    return result->failure[0] != '\0' ? echoc_fail("%s", result->failure) : status;
+}
+
+static int
+run(struct request *request, int argc, char **argv)
+{
     struct echoc_result *result = echoc_result_create();
     if (result == NULL) {
         return echoc_fail("no memory for the run");
     }
+    struct watch watch = {.request = request, .result = result};
+    struct run_watcher watcher = {on_tick, on_second, &watch};
     echoc_arguments_quote("bench", argc, argv, result->command, sizeof result->command);
-    int status = run_load(&request->load, request->wait_ms, &watcher, result);
-    if (result->elapsed_s > 0 || result->failure[0] != '\0') {
-        int written = write_results(request, result);
-        status = written != ECHOC_OK ? written : status;
-        if (result->failure[0] != '\0') {
-            status = echoc_fail("%s", result->failure);
+    int status = output_begin(&request->output);
+    if (status == ECHOC_OK) {
+        live_begin(&watch.live, &request->load);
+        bool ran = run_load(&request->load, request->wait_ms, &watcher, result, &status);
+        live_end(&watch.live);
+        if (ran) {
+            int finished = finish(request, result);
+            status = finished != ECHOC_OK ? finished : status;
         }
     }
     echoc_result_destroy(result);

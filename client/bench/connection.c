@@ -11,9 +11,10 @@
 
 #include "loop.h"
 
-#define SECOND_NS      UINT64_C(1000000000)
 #define RETRY_FIRST_MS 10
 #define RETRY_MAX_MS   1000
+#define USELESS_MIN    10
+#define STRANGE_NS     UINT64_C(1000000000)
 
 /* ---- waiting ---- */
 
@@ -195,15 +196,17 @@ unprocessed_bytes(const struct connection *connection)
     return bytes;
 }
 
-/* The server has ended the stream before we did: in order, but what crossed that is not done. */
+/* A connection ended that was to go on. When one after the other does before it has answered
+ * anything, there is no use in making more. */
 static void
-judge_closed(struct connection *connection)
+note_useless(struct connection *connection)
 {
     struct loop *loop = connection->loop;
-    loop->board->totals.bytes_unprocessed += unprocessed_bytes(connection);
-    loop_count(loop, ECHOC_PHASE_RECEIVE, ECHOC_CAUSE_CLOSED, 1);
-    loop->closed_unanswered++;
-    if (loop->answered == 0 && loop->closed_unanswered > 2 * loop->count) {
+    if (connection->checker.base > 0) {
+        return;
+    }
+    loop->useless++;
+    if (loop->useless > 2 * loop->count + USELESS_MIN) {
         control_judge(loop->control, ECHOC_CAUSE_CLOSED, NULL);
     }
 }
@@ -222,11 +225,25 @@ judge_end(struct connection *connection, int err)
         }
     } else if (connection->shut) {
         loop_count(loop, ECHOC_PHASE_RECEIVE, ETIMEDOUT, 1);
-    } else if (err == 0) {
-        judge_closed(connection);
-    } else if (!connection->broken) {
-        loop_count(loop, ECHOC_PHASE_RECEIVE, -err, 1);
+    } else {
+        note_useless(connection);
+        if (err == 0) {
+            /* In order, so that what crossed the end is not done, and not lost. */
+            loop->board->totals.bytes_unprocessed += unprocessed_bytes(connection);
+            loop_count(loop, ECHOC_PHASE_RECEIVE, ECHOC_CAUSE_CLOSED, 1);
+        } else if (!connection->broken) {
+            loop_count(loop, ECHOC_PHASE_RECEIVE, -err, 1);
+        }
     }
+}
+
+/* How long to wait for what is missing. From a server that has never been right, not for long. */
+static uint64_t
+patience_ns(const struct connection *connection)
+{
+    uint64_t timeout_ns = connection->loop->plan->timeout_ns;
+    bool strange = connection->loop->answered == 0 && connection->checker.puzzle != NULL;
+    return strange && timeout_ns > STRANGE_NS ? STRANGE_NS : timeout_ns;
 }
 
 /*
@@ -241,7 +258,7 @@ connection_watch(struct connection *connection, uint64_t now_ns)
     uint64_t outstanding = connection->fd < 0 || connection->connecting || connection->shut
                                ? 0
                                : checker_outstanding(&connection->checker);
-    if (outstanding == 0 || now_ns < connection->progress_ns + loop->plan->timeout_ns) {
+    if (outstanding == 0 || now_ns < connection->progress_ns + patience_ns(connection)) {
         return;
     }
     loop->now_ns = now_ns;
@@ -283,7 +300,7 @@ begin_cursor(struct connection *connection)
                              : atomic_load(&loop->control->start_ns) + (uint64_t)(next_s * 1e9);
 }
 
-/* One connection from its making to its end. Returns whether it was any good. */
+/* One connection from its making to its end. Returns whether it was of any use. */
 static bool
 live(struct connection *connection, bool *first)
 {
@@ -311,7 +328,7 @@ live(struct connection *connection, bool *first)
     }
     err = talk(connection);
     judge_end(connection, err);
-    bool good = connection->shut && err == 0;
+    bool good = (connection->shut && err == 0) || connection->checker.base > 0;
     unmake(connection);
     return good;
 }

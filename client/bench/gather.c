@@ -137,19 +137,19 @@ take_second(struct gather *gather, uint64_t second)
     result->totals.bytes_received += row->bytes_received;
     row->at_s = (double)(second - 1);
     row->length_s = length_of(gather, second);
-    if (row->length_s <= 0) {
-        return;
-    }
     row->p50_us = (double)echoc_histogram_quantile(&histograms->reply, 0.5) / 1e3;
     row->p99_us = (double)echoc_histogram_quantile(&histograms->reply, 0.99) / 1e3;
     row->max_us = (double)histograms->reply.max / 1e3;
+    if (gather->on_second != NULL && (row->length_s > 0 || row->answered > 0)) {
+        gather->on_second(gather->arg, row, histograms);
+    }
+    if (row->length_s <= 0) {
+        return;
+    }
     gather->answered_in_time += row->answered;
     gather->sent_in_time += row->sent;
     result->bytes_per_s += (double)row->bytes_received; /* a sum until the end */
     append_row(gather);
-    if (gather->on_second != NULL) {
-        gather->on_second(gather->arg, row, histograms);
-    }
 }
 
 static uint64_t

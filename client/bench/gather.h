@@ -9,7 +9,10 @@
 
 struct gather;
 
-/** Called for each whole second, in order, with its row and its histograms. */
+/**
+ * Called for each second, in order, with its row and its histograms; replies that came after the
+ * end are one more, without a length.
+ */
 typedef void (*gather_second)(void *arg, const struct echoc_second *row,
                               const struct echoc_histograms *histograms);
 

@@ -100,8 +100,10 @@ struct loop {
     uint64_t answered;
     uint64_t answered_ns; /**< When the last one was. */
     uint64_t standing;
-    uint64_t closed_unanswered;
+    /** Connections in a row that the server ended before it had answered anything. */
+    uint64_t useless;
     uint64_t wrong;
+    struct echoc_damage first_wrong;
     uint64_t random;
     uint64_t last_seen_ns; /**< When a connection stood last. */
     /** Open loop: connections by when their next message is due. */

@@ -335,6 +335,9 @@ solve(struct checker *checker, bool final)
 static int
 append(struct puzzle *puzzle, const unsigned char *data, size_t length)
 {
+    if (length == 0) {
+        return 0; /* there may be no memory yet */
+    }
     if (puzzle->length + length > puzzle->room) {
         size_t room = 2 * (puzzle->length + length);
         unsigned char *bytes = realloc(puzzle->bytes, room);

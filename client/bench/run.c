@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 
 #include "report.h"
@@ -45,7 +44,6 @@ struct run {
     const struct run_watcher *watcher;
     struct echoc_result *result;
     struct facts *facts;
-    bool before_known;
     bool begin_known;
     bool end_known;
 };
@@ -178,6 +176,14 @@ start_loops(struct run *run)
     return 0;
 }
 
+static double
+unix_time(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 static void
 begin_measuring(struct run *run)
 {
@@ -189,19 +195,40 @@ begin_measuring(struct run *run)
     if (atomic_load(&run->control->stop)) {
         end_ns = measure_ns;
     }
+    run->result->measured_unix_s = unix_time() + (double)(measure_ns - clock_ns()) / 1e9;
     atomic_store(&run->control->measure_ns, measure_ns);
     atomic_store(&run->control->end_ns, end_ns);
     atomic_store(&run->control->start_ns, start_ns);
 }
 
+/*
+ * Wait until every connection has been made, or has failed once. When none has come for as long as
+ * a message may take, the server has no room for more: the run begins with those that stand.
+ */
+static void
+await_connections(struct run *run)
+{
+    uint64_t connections = run->plan.load.connections;
+    uint64_t standing = 0;
+    uint64_t change_ns = clock_ns();
+    for (struct run_state state = look(run);
+         !atomic_load(&run->control->stop) && state.tried < connections; state = look(run)) {
+        if (state.standing > standing || run->plan.load.connect_rate > 0) {
+            standing = state.standing;
+            change_ns = clock_ns();
+        }
+        if (standing > 0 && clock_ns() - change_ns > run->plan.timeout_ns) {
+            return;
+        }
+        tick(run, connections < 1000 ? 5 : TICK_MS);
+    }
+}
+
 static void
 conduct(struct run *run)
 {
-    const struct echoc_load *load = &run->plan.load;
     atomic_store(&run->control->end_ns, UINT64_MAX);
-    while (!atomic_load(&run->control->stop) && look(run).tried < load->connections) {
-        tick(run, load->connections < 1000 ? 5 : TICK_MS);
-    }
+    await_connections(run);
     begin_measuring(run);
     while (!all_ended(run)) {
         tick(run, until_next(run));
@@ -248,29 +275,29 @@ run_planned(struct run *run)
                                                                              : ECHOC_OK;
 }
 
-int
+bool
 run_load(const struct echoc_load *load, uint64_t wait_ms, const struct run_watcher *watcher,
-         struct echoc_result *result)
+         struct echoc_result *result, int *ret_status)
 {
     struct run run = {.watcher = watcher, .result = result};
     struct sigaction ours = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     struct sigaction old_int;
     struct sigaction old_term;
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
     result->load = *load;
-    result->started_unix_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    result->started_unix_s = unix_time();
+    result->measured_unix_s = result->started_unix_s;
     (void)snprintf(result->program, sizeof result->program, "echoc %s", green_version());
     facts_machine(&result->machine);
     if (plan_init(&run.plan, load, wait_ms, &run.kind, &run.pid) != 0) {
-        return ECHOC_FAILED;
+        *ret_status = ECHOC_FAILED;
+        return false;
     }
     interrupts = 0;
     (void)sigaction(SIGINT, &ours, &old_int);
     (void)sigaction(SIGTERM, &ours, &old_term);
-    int status = run_planned(&run);
+    *ret_status = run_planned(&run);
     (void)sigaction(SIGINT, &old_int, NULL);
     (void)sigaction(SIGTERM, &old_term, NULL);
     plan_fini(&run.plan);
-    return status;
+    return true;
 }

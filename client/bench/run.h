@@ -35,10 +35,10 @@ struct run_watcher {
  *
  * @param wait_ms  For how long to wait for a server that is not there yet.
  * @param result   Empty; filled as far as the run came.
- * @return ECHOC_OK, or ECHOC_FAILED: it could not begin, which has been said, or it went wrong,
- *         which the result says.
+ * @param ret_status  Set to ECHOC_OK, or to ECHOC_FAILED when something went wrong.
+ * @return Whether it could begin, so that there is a result. When it could not, why has been said.
  */
-int run_load(const struct echoc_load *load, uint64_t wait_ms, const struct run_watcher *watcher,
-             struct echoc_result *result);
+bool run_load(const struct echoc_load *load, uint64_t wait_ms, const struct run_watcher *watcher,
+              struct echoc_result *result, int *ret_status);
 
 #endif

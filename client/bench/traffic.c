@@ -16,6 +16,8 @@
 
 /* What fits into the buffers of any connection. */
 #define FITS_BYTES 32768
+/* So many replies must be wrong before the server is called another one. */
+#define WRONG_MIN 3
 
 static struct connection *
 of(struct checker *checker)
@@ -35,6 +37,7 @@ on_answered(struct checker *checker, uint64_t message)
     uint64_t now_ns = loop->now_ns;
     loop->answered++;
     loop->answered_ns = now_ns;
+    loop->useless = 0;
     page->counts.answered++;
     echoc_histogram_record(&page->histograms.reply, now_ns - stamp->due_ns);
     if (loop->plan->load.step_count > 0) {
@@ -93,10 +96,12 @@ on_found(struct checker *checker, const struct finding *finding)
         }
         damage->count = first.count;
     }
-    /* A server that has never given a right reply may not know what an echo is. */
-    loop->wrong++;
-    if (loop->answered == 0 || loop->wrong > loop->answered + 2) {
-        control_judge(loop->control, ECHOC_CAUSE_NOT_ECHO, &first);
+    /* A server whose replies are mostly wrong from the first on does not know what an echo is. */
+    if (loop->wrong++ == 0) {
+        loop->first_wrong = first;
+    }
+    if (loop->wrong >= WRONG_MIN && loop->answered < loop->wrong) {
+        control_judge(loop->control, ECHOC_CAUSE_NOT_ECHO, &loop->first_wrong);
     }
 }
 

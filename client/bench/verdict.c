@@ -121,12 +121,18 @@ describe_other(struct echoc_result *result, const struct echoc_damage *evidence)
 {
     char expected[TEXT_SAMPLE];
     char got[TEXT_SAMPLE];
-    (void)text_sample(expected, evidence->expected, evidence->expected_length);
+    const char *kind = result->load.echo ? "echo" : "uppercase-echo";
     (void)text_sample(got, evidence->got, evidence->got_length);
+    if (evidence->expected_length == 0) {
+        (void)snprintf(result->failure, sizeof result->failure,
+                       "this is no %s server: %.120s came unasked", kind, got);
+        return;
+    }
+    (void)text_sample(expected, evidence->expected, evidence->expected_length);
     const char *hint = result->load.echo ? "" : " (does it echo unchanged? then --service echo)";
     (void)snprintf(result->failure, sizeof result->failure,
-                   "this is no %s server: %.70s came where %.70s was expected%s",
-                   result->load.echo ? "echo" : "uppercase-echo", got, expected, hint);
+                   "this is no %s server: %.70s came where %.70s was expected%s", kind, got,
+                   expected, hint);
 }
 
 static void
@@ -141,7 +147,7 @@ describe_failure(struct echoc_result *result, const struct plan *plan)
         describe_other(result, &plan->control->evidence);
         return;
     case ECHOC_CAUSE_CLOSED:
-        text = "the server closes every connection before it has answered";
+        text = "the server ends every connection before it has answered";
         break;
     case ETIMEDOUT:
         text = "the server takes messages and answers none of them";

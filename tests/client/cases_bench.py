@@ -4,15 +4,20 @@ import json
 from support import Case, echo
 
 
-class Bench(Case):
+class BenchCase(Case):
+    def read(self, path):
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+
     def bench(self, *arguments, code=0):
         """Run to the end; returns the JSON of the result and the summary."""
         path = self.path("result.json")
         status, out, err = self.echoc("bench", *arguments, "--json", path)
         self.assertEqual(status, code, out.decode() + err)
-        with open(path, encoding="utf-8") as file:
-            return json.load(file), out.decode()
+        return self.read(path), out.decode()
 
+
+class Bench(BenchCase):
     def check_whole(self, result, messages):
         totals = result["totals"]
         self.assertEqual(totals["sent"], messages)

@@ -15,6 +15,9 @@ class Programs:
     """Where the programs under test are; without an echod, a thread stands in for it."""
     echoc = None
     echod = None
+    # A server with faults, and the page on the JSON of results.
+    faulty = None
+    schema = None
     # What goes before a program: valgrind, when the tests run under it.
     wrap = os.environ.get("GREEN_WRAP", "").split()
 
