@@ -2,11 +2,12 @@
  * Functions that block, off the loop: on a thread of libuv's pool.
  *
  * Invariant: a request under way belongs to the loop. A worker that gives up leaves it there; its
- * callback drops the argument and frees it. A thread without tasks makes the call itself. Any
+ * callback drops the argument and frees it. For a thread without tasks see blocking_thread.c. Any
  * worker may call.
  */
 #include "base/alloc.h"
 #include "green/os.h"
+#include "io/blocking.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
 
@@ -92,15 +93,28 @@ green_blocking_owned(green_entry fn, void *arg, void (*drop)(void *arg), intptr_
         return err;
     }
     intptr_t result;
-    if (green__wait_in_kernel(self)) {
-        result = fn(arg);
-    } else {
-        err = call_parked(self, fn, arg, drop, &result);
-    }
+    err = green__wait_in_kernel(self) ? green__blocking_on_thread(self, fn, arg, drop, &result)
+                                      : call_parked(self, fn, arg, drop, &result);
     if (err == 0 && ret_result != NULL) {
         *ret_result = result;
     }
     return err;
+}
+
+int
+green__blocking_soon(green_entry fn, void *arg, void (*drop)(void *arg), intptr_t *ret_result)
+{
+    struct green_job *self = green__self();
+    if (!green__wait_in_kernel(self)) {
+        return green_blocking_owned(fn, arg, drop, ret_result);
+    }
+    int err = green__wait_check(self);
+    if (err != 0) {
+        drop(arg);
+        return err;
+    }
+    *ret_result = fn(arg);
+    return 0;
 }
 
 int

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "green/os.h"
+#include "io/blocking.h"
 
 /** The least that is read at once of a file whose size nobody knows, in bytes. */
 #define READ_STEP 65536
@@ -85,7 +86,7 @@ green_pread(int fd, void *buf, size_t len, off_t offset)
         return err;
     }
     intptr_t got;
-    err = green_blocking_owned(read_piece, piece, drop_piece, &got);
+    err = green__blocking_soon(read_piece, piece, drop_piece, &got);
     if (err != 0) {
         return err;
     }
@@ -108,7 +109,7 @@ green_pwrite(int fd, const void *buf, size_t len, off_t offset)
         memcpy(piece->bytes, buf, piece->length);
     }
     intptr_t written;
-    err = green_blocking_owned(write_piece, piece, drop_piece, &written);
+    err = green__blocking_soon(write_piece, piece, drop_piece, &written);
     if (err != 0) {
         return err;
     }
@@ -181,7 +182,7 @@ green_file_read_all(const char *path, void **ret_buf, size_t *ret_len)
     }
     memcpy(whole->path, path, size);
     intptr_t result;
-    int err = green_blocking_owned(read_whole, whole, drop_whole, &result);
+    int err = green__blocking_soon(read_whole, whole, drop_whole, &result);
     if (err != 0) {
         return err;
     }

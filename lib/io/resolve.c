@@ -2,7 +2,8 @@
  * Name resolution off the loop: getaddrinfo() on a thread of libuv's pool.
  *
  * Invariant: a request under way belongs to the loop. A worker that gives up leaves it there; its
- * callback frees it. A thread without tasks makes the call itself. Any worker may call.
+ * callback frees it. Likewise a look-up for a thread without tasks belongs to the thread that does
+ * it. Any worker may call.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -10,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "green/net.h"
+#include "green/os.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
 
@@ -117,6 +119,78 @@ resolve_parked(struct green_job *self, const char *host, const char *service,
     return err;
 }
 
+/* ---- for a thread without tasks ---- */
+
+/** A look-up that may outlast its caller. */
+struct lookup {
+    struct addrinfo *list;
+    struct addrinfo hints;
+    const char *host; /* NULL, or into the text */
+    const char *service;
+    char text[];
+};
+
+static void
+drop_lookup(void *arg)
+{
+    struct lookup *lookup = arg;
+    if (lookup->list != NULL) {
+        freeaddrinfo(lookup->list);
+    }
+    green__free(lookup);
+}
+
+static intptr_t
+look_up(void *arg)
+{
+    struct lookup *lookup = arg;
+    return error_of(getaddrinfo(lookup->host, lookup->service, &lookup->hints, &lookup->list));
+}
+
+static struct lookup *
+make_lookup(const char *host, const char *service, const struct addrinfo *hints)
+{
+    size_t host_size = host == NULL ? 0 : strlen(host) + 1;
+    size_t service_size = service == NULL ? 0 : strlen(service) + 1;
+    struct lookup *lookup = green__alloc_zeroed(sizeof *lookup + host_size + service_size);
+    if (lookup == NULL) {
+        return NULL;
+    }
+    if (hints != NULL) {
+        lookup->hints = *hints;
+    } else { /* what none means to the C library */
+        lookup->hints.ai_flags = AI_V4MAPPED | AI_ADDRCONFIG;
+    }
+    if (host != NULL) {
+        lookup->host = memcpy(lookup->text, host, host_size);
+    }
+    if (service != NULL) {
+        lookup->service = memcpy(lookup->text + host_size, service, service_size);
+    }
+    return lookup;
+}
+
+static int
+resolve_on_thread(const char *host, const char *service, const struct addrinfo *hints,
+                  struct addrinfo **ret_list)
+{
+    struct lookup *lookup = make_lookup(host, service, hints);
+    if (lookup == NULL) {
+        return -ENOMEM;
+    }
+    intptr_t result;
+    int err = green_blocking_owned(look_up, lookup, drop_lookup, &result);
+    if (err != 0) {
+        return err;
+    }
+    if (result == 0) {
+        *ret_list = lookup->list;
+        lookup->list = NULL;
+    }
+    drop_lookup(lookup);
+    return (int)result;
+}
+
 int
 green_resolve(const char *host, const char *service, const struct addrinfo *hints,
               struct addrinfo **ret_list)
@@ -126,22 +200,15 @@ green_resolve(const char *host, const char *service, const struct addrinfo *hint
     if (err != 0) {
         return err;
     }
-    if (!green__wait_in_kernel(self)) {
-        struct addrinfo numeric;
-        memset(&numeric, 0, sizeof numeric);
-        if (hints != NULL) {
-            numeric = *hints;
-        }
-        numeric.ai_flags |= AI_NUMERICHOST | AI_NUMERICSERV;
-        if (getaddrinfo(host, service, &numeric, ret_list) == 0) {
-            return 0; /* nobody needs to be asked */
-        }
-        return resolve_parked(self, host, service, hints, ret_list);
+    struct addrinfo numeric;
+    memset(&numeric, 0, sizeof numeric);
+    if (hints != NULL) {
+        numeric = *hints;
     }
-    struct addrinfo *list;
-    err = error_of(getaddrinfo(host, service, hints, &list));
-    if (err == 0) {
-        *ret_list = list;
+    numeric.ai_flags |= AI_NUMERICHOST | AI_NUMERICSERV;
+    if (getaddrinfo(host, service, &numeric, ret_list) == 0) {
+        return 0; /* nobody needs to be asked */
     }
-    return err;
+    return green__wait_in_kernel(self) ? resolve_on_thread(host, service, hints, ret_list)
+                                       : resolve_parked(self, host, service, hints, ret_list);
 }

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/errors.h"
+#include "base/futex.h"
 #include "sched/registry.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
@@ -82,6 +83,16 @@ end_sched(const struct green_job *job)
     }
 }
 
+/** What a blocking function uses may be on the stack of the thread, which ends. */
+static void
+wait_for_errands(struct green_job *job)
+{
+    unsigned left;
+    while ((left = atomic_load(&job->errands)) > 0) {
+        green__futex_wait(&job->errands, left, GREEN_FOREVER);
+    }
+}
+
 void
 green__worker_detach(struct green_job *job, intptr_t value)
 {
@@ -94,6 +105,7 @@ green__worker_detach(struct green_job *job, intptr_t value)
     green__worker_announce(job, value);
     green__waitq_unlock(&job->end);
     end_sched(job); /* a hook may have spawned */
+    wait_for_errands(job);
     green__kernel_detach(job);
 }
 

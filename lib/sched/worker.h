@@ -140,6 +140,7 @@ struct green_job {
         doorbell; /**< Any thread: the loop that a thread's own stack runs. */
     struct green_job *inbox_next;
     atomic_uint references;   /**< Any thread. */
+    atomic_uint errands;      /**< Any thread: blocking functions that it began and left. */
     struct green__waitq end;  /**< Any thread: those who join; its lock guards `ended`. */
     struct green__list hooks; /**< Called before `ended`; guarded by the same lock. */
     bool announced;           /**< `value` stands, and `hooks` takes no more. */

@@ -233,6 +233,30 @@ START_TEST(a_thread_ends_after_its_functions)
 }
 END_TEST
 
+/** Every kind of caller gives up in time, by a scope and by a cancellation; its end waits for the
+ *  function. */
+START_TEST(every_caller_can_give_up)
+{
+    struct later later;
+    for (int caller = 0; caller < CALLERS_HERE; caller++) {
+        struct gate gate = {.ran = 0};
+        ck_assert_int_eq(pipe(gate.fds), 0);
+        later_start(&later, MOMENT_MS, open_gate, &gate);
+        ASSERT_AS(caller, time_out, &gate);
+        later_join(&later);
+        close(gate.fds[0]);
+        close(gate.fds[1]);
+    }
+    for (size_t i = 0; i < cancel_order_count; i++) {
+        struct gate gate = {.ran = 0};
+        ck_assert_int_eq(pipe(gate.fds), 0);
+        later_start(&later, 4 * MOMENT_MS, open_gate, &gate);
+        ck_assert_int_eq(call_and_cancel(cancel_order[i], give_up, &gate), 0);
+        later_join(&later);
+    }
+}
+END_TEST
+
 static intptr_t
 give_up_at_once(void *arg)
 {
@@ -305,6 +329,7 @@ main(void)
     tcase_add_test(tcase, a_cancelled_call_leaves_its_function);
     tcase_add_test(tcase, calls_that_have_not_begun_never_run);
     tcase_add_test(tcase, a_thread_ends_after_its_functions);
+    tcase_add_test(tcase, every_caller_can_give_up);
     tcase_add_test(tcase, who_is_cancelled_calls_nothing);
     tcase_add_test(tcase, no_memory);
     return run_suite(suite);

@@ -103,8 +103,8 @@ GREEN_API const char *green_address_format(const struct green_address *address, 
 /**
  * Look a name up, as getaddrinfo() does.
  *
- * Suspends a task while a thread of the pool asks; a numeric host needs no waiting. A thread
- * without tasks asks by itself, and then neither a scope nor a cancellation cuts the look-up short.
+ * Suspends while another thread asks, one of the pool, or for a thread without tasks one made for
+ * the call; a numeric host needs no waiting.
  *
  * @param host      A name or a numeric address; NULL with AI_PASSIVE.
  * @param service   A port number or a service's name; may be NULL.

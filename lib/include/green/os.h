@@ -20,9 +20,9 @@ extern "C" {
 /**
  * Call a function that blocks its thread, without keeping this thread's tasks waiting.
  *
- * Suspends while a thread of libuv's pool (UV_THREADPOOL_SIZE, 4 by default) runs it. A thread
- * without tasks calls it itself, and then neither a scope nor a cancellation cuts it short. A
- * thread that ends waits for the functions that it has begun.
+ * Suspends while a thread of libuv's pool (UV_THREADPOOL_SIZE, 4 by default) runs it; for a thread
+ * without tasks, one that is made for the call, so that it can be cut short there too. A thread
+ * that ends waits for the functions that it has begun.
  *
  * @param fn          Plain code: it may not wait in calls of this library.
  * @param arg         Passed to fn. A call that gives up leaves fn running, or about to run: arg is
@@ -31,15 +31,16 @@ extern "C" {
  * @return 0, or
  *         -ETIMEDOUT  a scope ended first,
  *         -ECANCELED  the calling worker was cancelled,
- *         -ENOMEM     no memory for the request: fn never runs.
+ *         -ENOMEM, -EAGAIN  no memory, or thread, for the request: fn never runs.
  */
 GREEN_API GREEN_SUSPENDS int green_blocking(green_entry fn, void *arg, intptr_t *ret_result);
 
 /**
  * The same with an arg that is handed over should the call fail.
  *
- * @param drop  Called with arg, once, when the call has failed and fn does not use arg any more: on
- *              the calling thread, in this call or later. It may not wait.
+ * @param drop  Called with arg, once, when the call has failed and fn does not use arg any more: in
+ *              this call; or later, on the calling thread, or where that has no tasks on the one
+ *              that ran fn. It may not wait.
  */
 GREEN_API GREEN_SUSPENDS int green_blocking_owned(green_entry fn, void *arg,
                                                   void (*drop)(void *arg), intptr_t *ret_result);
@@ -90,8 +91,8 @@ GREEN_API GREEN_SUSPENDS int green_signal_wait(int fd, struct green_signal *ret_
 /**
  * Read from a place of a file: pread().
  *
- * Suspends a task while a thread of the pool reads; see green_blocking(). A call that gives up
- * leaves buf alone. The descriptor is copied for as long as the pool uses it, and the close of the
+ * Suspends a task while a thread of the pool reads; see green_blocking(). A thread without tasks
+ * reads itself. A call that gives up leaves buf alone. The descriptor is copied for as long as the pool uses it, and the close of the
  * copy drops the process' record locks on the file (F_SETLK; those of F_OFD_SETLK stay).
  *
  * @param len     At most 1 MiB is read at once.
