@@ -4,7 +4,8 @@
 usage: lesson.py PROGRAM LESSON.c [NEEDS]...
                                       run it; its output, its page and its length are looked at
        lesson.py --contents FOLDER NAME...
-                                      the contents page names each lesson, and each is tested
+                                      the contents page names each lesson, and each is tested;
+                                      what its table says of a lesson is found in its program
        lesson.py --fill LESSON.md...  put programs and outputs into their pages
 
 Beside LESSON.c are LESSON.out, what it prints, LESSON.md, the page that shows both, and LESSON.in,
@@ -67,8 +68,25 @@ def check(program, source):
         sys.exit(f'{stem}.md does not show the program and its output as they are')
 
 
+def check_rows(folder, table):
+    """Each row of the table names what its lessons' programs use."""
+    rows = re.findall(r'^\| ([^|]+) \| (\[[^|]+) \| (`[^|]+) \|$', table, re.M)
+    for title, links, names in rows:
+        lessons = re.findall(r'\[(\d+)\]\((\d\d)(-[a-z-]+)\.md\)', links)
+        programs = ''.join(read(f'{folder}/{number}{name}.c') for _, number, name in lessons)
+        wrong = [shown for shown, number, _ in lessons if int(shown) != int(number)]
+        absent = [name for name in re.findall(r'`(\w+)`', names)
+                  if not re.search(rf'\b{name}\b', programs)]
+        if not lessons or wrong or absent:
+            sys.exit(f'"{title}": lessons {links} do not use {absent}, or are not {wrong}')
+    if len(rows) != table.count('\n| ') - 1:  # its head
+        sys.exit('the table has a row that is not: title | lessons | names')
+
+
 def check_contents(folder, tested):
-    linked = re.findall(r'\]\((\d\d-[a-z-]+)\.md\)', read(f'{folder}/README.md'))
+    contents, table = read(f'{folder}/README.md').split('## From the Python lessons')
+    check_rows(folder, table)
+    linked = re.findall(r'\]\((\d\d-[a-z-]+)\.md\)', contents)
     written = sorted(name[:-2] for name in os.listdir(folder) if name.endswith('.c'))
     if not linked == sorted(tested) == written:
         sys.exit(f'not the same:\nlinked {linked}\ntested {sorted(tested)}\nwritten {written}')
