@@ -1,7 +1,8 @@
 /*
  * Futures.
  *
- * Invariant: `outcome` is set once, before `done`, under the lock, and never changes after. Hooks
+ * Invariant: `outcome` is set once, before `done`, under the lock, and never changes after, so one
+ * that is done is read without it. Hooks
  * run with the lock open, each once. Any worker of the process may call.
  */
 #include "job/future.h"
@@ -18,7 +19,7 @@ green__future_init(struct green_future *future, int (*cancel)(struct green_futur
     green__waitq_init(&future->queue);
     green__list_init(&future->hooks);
     future->outcome = (struct green__outcome){0};
-    future->done = false;
+    atomic_init(&future->done, false);
     atomic_init(&future->references, 1);
     future->cancel = cancel;
     future->release = release;
@@ -70,17 +71,24 @@ green_future_put(struct green_future *future)
     }
 }
 
+static bool
+is_done(struct green_future *future)
+{
+    return atomic_load_explicit(&future->done, memory_order_acquire);
+}
+
 int
 green__future_settle(struct green_future *future, const struct green__outcome *outcome)
 {
     green__waitq_lock(&future->queue);
-    if (future->done) {
+    if (is_done(future)) {
         green__waitq_unlock(&future->queue);
         green__free(outcome->bytes);
         return -EALREADY;
     }
+    green_future_get(future); /* who waits may give the caller's handle back before we are done */
     future->outcome = *outcome;
-    future->done = true;
+    atomic_store_explicit(&future->done, true, memory_order_release);
     while (green__waitq_wake_one(&future->queue)) {
     }
     struct green__list *link;
@@ -90,6 +98,7 @@ green__future_settle(struct green_future *future, const struct green__outcome *o
         green__waitq_lock(&future->queue);
     }
     green__waitq_unlock(&future->queue);
+    green_future_put(future);
     return 0;
 }
 
@@ -120,10 +129,7 @@ green_future_cancel(struct green_future *future)
 bool
 green_future_done(struct green_future *future)
 {
-    green__waitq_lock(&future->queue);
-    bool done = future->done;
-    green__waitq_unlock(&future->queue);
-    return done;
+    return is_done(future);
 }
 
 int
@@ -137,11 +143,11 @@ green_future_wait(struct green_future *future, green_deadline deadline)
 {
     struct green_job *self = green__self();
     int err = green__wait_check(self);
-    if (err != 0) {
+    if (err != 0 || is_done(future)) {
         return err;
     }
     green__waitq_lock(&future->queue);
-    if (!future->done) {
+    if (!is_done(future)) {
         return green__waitq_wait(&future->queue, self, deadline, "a future");
     }
     green__waitq_unlock(&future->queue);
@@ -201,7 +207,7 @@ hook_future(void *source, struct green__hook *hook)
 {
     struct green_future *future = source;
     green__waitq_lock(&future->queue);
-    bool taken = !future->done;
+    bool taken = !is_done(future);
     if (taken) {
         green__list_append(&future->hooks, &hook->link);
     }

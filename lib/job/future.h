@@ -21,7 +21,7 @@ struct green_future {
     struct green__waitq queue; /* its lock guards all but what follows `done` */
     struct green__list hooks;
     struct green__outcome outcome;
-    bool done;
+    atomic_bool done; /* set under the lock; who sees it sees the outcome */
     atomic_uint references;
     int (*cancel)(struct green_future *future); /* NULL: it is set by the user */
     void (*release)(struct green_future *future);

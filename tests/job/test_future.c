@@ -263,18 +263,25 @@ START_TEST(wait_for_several)
 }
 END_TEST
 
+/* One of several futures that are set in an order: each once the event of its turn is set. */
 struct later {
     struct green_future *future;
-    int ms;
+    int err;
+    struct green_event turn;
+    struct green_event *next; /* whose turn it is then; NULL: the collector knows */
 };
 
 static intptr_t
 set_later(void *arg)
 {
-    const struct later *later = arg;
-    green_sleep((uint64_t)later->ms);
-    return later->ms == 20 ? green_future_set_error(later->future, -EDOM)
-                           : green_future_set(later->future, later->ms);
+    struct later *later = arg;
+    green_event_wait(&later->turn, green_after(LONG_MS));
+    int err = later->err != 0 ? green_future_set_error(later->future, later->err)
+                              : green_future_set(later->future, 1);
+    if (later->next != NULL) {
+        green_event_set(later->next);
+    }
+    return err;
 }
 
 /** The indexes in the order of their being done, and the first error. */
@@ -293,6 +300,9 @@ collect(void *arg)
         return -1;
     }
     for (int i = 0; i < 3; i++) {
+        if (i == 2) {
+            green_event_set(&laters[0].turn);
+        }
         err = green_futures_wait(futures, 3, GREEN_FIRST_COMPLETED, &index, green_after(LONG_MS));
         if (err != 0) {
             return err;
@@ -306,8 +316,11 @@ collect(void *arg)
 START_TEST(one_after_the_other)
 {
     for (int i = 0; i < 2 * KINDS; i++) {
-        struct later laters[3] = {{make(), 120}, {make(), 1}, {make(), 20}};
+        struct later laters[3] = {{.future = make()},
+                                  {.future = make(), .next = &laters[2].turn},
+                                  {.future = make(), .err = -EDOM}};
         struct green_job *jobs[3];
+        green_event_set(&laters[1].turn);
         for (int j = 0; j < 3; j++) {
             jobs[j] = spawn(kinds[i / 2], set_later, &laters[j]);
         }

@@ -1,11 +1,12 @@
 /*
- * Each primitive a million times, between 4 threads of 100 tasks: without loss, duplication,
- * starvation or hang.
+ * Each primitive and queue, and futures, a million times, between 4 threads of 100 tasks: without
+ * loss, duplication, starvation or hang.
  *
  * A worker's share is the same for all, so one that starved would keep the test from its end. The
  * tests take turns between coming one by one and meeting: now and then a worker yields with what it
  * holds, so that the others come to wait.
  */
+#include "green/future.h"
 #include "workers.h"
 
 #define WORKERS 400
@@ -55,6 +56,12 @@ use_mutex(void *arg)
         long plain = shared.plain;
         if (meets(worker, i)) {
             green_yield();
+        }
+        if (shared.mutex.recursive) {
+            if (green_mutex_lock(&shared.mutex, GREEN_FOREVER) != 0) {
+                return 2;
+            }
+            green_mutex_unlock(&shared.mutex);
         }
         shared.plain = plain + 1;
         green_mutex_unlock(&shared.mutex);
@@ -365,12 +372,74 @@ START_TEST(priority_queue)
 }
 END_TEST
 
+/* ---- futures: one of a pair makes them and waits, the other sets them ---- */
+
+static struct green_queue asked[PAIRS];
+
+static void
+count_callback(struct green_future *future, void *arg)
+{
+    (void)future;
+    atomic_fetch_add_explicit((atomic_long *)arg, 1, memory_order_relaxed);
+}
+
+static intptr_t
+ask(int pair, int round)
+{
+    struct green_future *future;
+    intptr_t value = -1;
+    int err = green_future_create(&future);
+    if (err == 0 && round % 16 == 0) {
+        err = green_future_add_done_callback(future, count_callback, &shared.sum);
+    }
+    if (err == 0) {
+        err = green_queue_put(&asked[pair], future, GREEN_FOREVER);
+    }
+    if (err == 0) {
+        err = green_future_result(future, &value, GREEN_FOREVER);
+    }
+    green_future_put(future); /* perhaps while it is still being set */
+    return err != 0 ? err : value != (intptr_t)pair + round;
+}
+
+static intptr_t
+use_future(void *arg)
+{
+    const struct worker *worker = arg;
+    int pair = worker->index / 2;
+    for (int i = 0; i < shared.rounds; i++) {
+        void *future;
+        intptr_t err = worker->index % 2 == 0 ? ask(pair, i)
+                       : green_queue_get(&asked[pair], &future, GREEN_FOREVER) != 0
+                           ? 1
+                           : green_future_set(future, (intptr_t)pair + i);
+        if (err != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+START_TEST(future)
+{
+    prepare(1);
+    for (int i = 0; i < PAIRS; i++) {
+        green_queue_init(&asked[i], 1);
+    }
+    ck_assert_int_eq(run_workers(MIXED, WORKERS, use_future, NULL), 0);
+    ck_assert_int_eq(atomic_load(&shared.sum), (long)PAIRS * ((shared.rounds + 15) / 16));
+    for (int i = 0; i < PAIRS; i++) {
+        green_queue_fini(&asked[i]);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
     const TTest *const tests[] = {
-        mutex,   rwlock, semaphore,  event,      condition,
-        barrier, once,   fifo_queue, lifo_queue, priority_queue,
+        mutex, rwlock, semaphore,  event,      condition,      barrier,
+        once,  future, fifo_queue, lifo_queue, priority_queue,
     };
     return RUN_TESTS("sync stress", tests);
 }

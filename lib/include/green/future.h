@@ -1,7 +1,8 @@
 /*
  * Futures: results that will be there later.
  *
- * One side sets a future, once; any number of workers wait for it. They work between tasks of one
+ * One side sets a future, once; any number of workers wait for it. What is done is read without a
+ * lock. They work between tasks of one
  * thread, tasks of several threads and plain threads of one process, in any mixture. A forked
  * child's copy is set by nobody.
  *

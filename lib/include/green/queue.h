@@ -3,8 +3,10 @@
  *
  * They work between tasks of one thread, tasks of several threads and plain threads of one process,
  * in any mixture. An item goes to the worker that has waited longest for one, and room to the one
- * that has waited longest to put; nobody overtakes. A call that need not wait makes no system call
- * unless another thread is in the middle of one on the same queue.
+ * that has waited longest to put; nobody overtakes. An operation changes items and two kinds of
+ * waiters together, so it holds the queue's own lock for its few instructions: two atomic
+ * operations, and no system call unless two threads meet in one. What looks (size, empty, full)
+ * takes none.
  *
  * A queue lives in the caller's memory: a static one by GREEN_QUEUE_INIT, others by their init
  * function, which cannot fail; room for the items is allocated as they come. All members are the
