@@ -79,7 +79,7 @@ def check_rows(folder, table):
                   if not re.search(rf'\b{name}\b', programs)]
         if not lessons or wrong or absent:
             sys.exit(f'"{title}": lessons {links} do not use {absent}, or are not {wrong}')
-    if len(rows) != table.count('\n| ') - 1:  # its head
+    if len(rows) != table.count('\n| ') - 2:  # those of its head
         sys.exit('the table has a row that is not: title | lessons | names')
 
 
