@@ -11,7 +11,7 @@
 
 #include "support.h"
 
-static atomic_int gate; /* its other end is closed when the server answers */
+static atomic_int gate; /* what the server says is read from it */
 static atomic_int asked;
 
 int
@@ -33,41 +33,48 @@ getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
     return EAI_NONAME;
 }
 
-static void
-answer(void *arg)
-{
-    close((int)(intptr_t)arg);
-}
-
-/** The end that answers the next look-ups when it is closed. */
-static void *
+/** A gate for the next look-ups; returns the end that opens it. */
+static int
 make_gate(void)
 {
     int ends[2];
     ck_assert_int_eq(pipe(ends), 0);
     atomic_store(&gate, ends[0]);
-    return (void *)(intptr_t)ends[1];
+    return ends[1];
 }
 
+/** The server answers, to all that have asked or will by this gate. */
+static void
+answer(int fd)
+{
+    static const char answers[64];
+    if (write(fd, answers, sizeof answers) != sizeof answers) {
+        abort();
+    }
+}
+
+/* The answer comes once the call has given up: it cannot come before. */
 static intptr_t
 time_out(void *arg)
 {
     struct green_timeout scope;
-    struct addrinfo *list = arg;
+    struct addrinfo *list = NULL;
     green_timeout_start(&scope, 1);
     WANT(green_resolve("slow.test", "80", NULL, &list), ==, -ETIMEDOUT);
     WANT(green_timeout_fired(&scope), ==, true);
     green_timeout_stop(&scope);
-    WANT(list == arg, ==, true);
+    WANT(list == NULL, ==, true);
+    answer((int)(intptr_t)arg);
     return 0;
 }
 
 static intptr_t
 be_cancelled(void *arg)
 {
-    struct addrinfo *list = arg;
+    struct addrinfo *list = NULL;
     WANT(green_resolve("slow.test", "80", NULL, &list), ==, -ECANCELED);
-    WANT(list == arg, ==, true);
+    WANT(list == NULL, ==, true);
+    answer((int)(intptr_t)arg);
     return 0;
 }
 
@@ -82,17 +89,16 @@ find_nothing(void *arg)
 
 START_TEST(look_ups_are_cut_short)
 {
-    struct later later;
     for (int caller = 0; caller < CALLERS_HERE; caller++) {
         ASSERT_AS(caller, find_nothing, NULL);
-        later_start(&later, MOMENT_MS, answer, make_gate());
-        ASSERT_AS(caller, time_out, NULL);
-        later_join(&later);
+        ASSERT_AS(caller, time_out, (void *)(intptr_t)make_gate());
     }
     for (size_t i = 0; i < cancel_order_count; i++) {
-        later_start(&later, 4 * MOMENT_MS, answer, make_gate());
-        ck_assert_int_eq(call_and_cancel(cancel_order[i], be_cancelled, NULL), 0);
-        later_join(&later);
+        if (cancel_order[i] == CALL_PROCESS && CALLERS_HERE <= CALL_PROCESS) {
+            continue;
+        }
+        void *opener = (void *)(intptr_t)make_gate();
+        ck_assert_int_eq(call_and_cancel(cancel_order[i], be_cancelled, opener), 0);
     }
     ck_assert_int_gt(atomic_load(&asked), 0);
 }
