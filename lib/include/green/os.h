@@ -92,8 +92,9 @@ GREEN_API GREEN_SUSPENDS int green_signal_wait(int fd, struct green_signal *ret_
  * Read from a place of a file: pread().
  *
  * Suspends a task while a thread of the pool reads; see green_blocking(). A thread without tasks
- * reads itself. A call that gives up leaves buf alone. The descriptor is copied for as long as the pool uses it, and the close of the
- * copy drops the process' record locks on the file (F_SETLK; those of F_OFD_SETLK stay).
+ * reads itself. A call that gives up leaves buf alone. The descriptor is copied for as long as the
+ * pool uses it, and the close of the copy drops the process' record locks on the file (F_SETLK;
+ * those of F_OFD_SETLK stay).
  *
  * @param len     At most 1 MiB is read at once.
  * @param offset  In bytes.
