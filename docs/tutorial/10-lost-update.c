@@ -1,12 +1,11 @@
-/* The lost update: a hundred threads each take one away from a hundred. What is left? */
+/* The lost update: a hundred workers each take one away from a hundred. What is left? */
 #include <green.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { THREADS = 100 };
-
+enum { WORKERS = 100 };
 static atomic_int number; /* each load and each store is atomic, and that is not enough */
-static struct green_barrier everybody_has_read = GREEN_BARRIER_INIT(THREADS, NULL, NULL);
+static struct green_barrier everybody_has_read = GREEN_BARRIER_INIT(WORKERS, NULL, NULL);
 static struct green_mutex mutex = GREEN_MUTEX_INIT;
 
 static intptr_t
@@ -14,8 +13,7 @@ take_without_lock(void *arg)
 {
     (void)arg;
     int seen = atomic_load(&number);
-    /* The worst moment to be interrupted: all read before anybody writes. */
-    green_barrier_wait(&everybody_has_read, NULL, GREEN_FOREVER);
+    green_barrier_wait(&everybody_has_read, NULL, GREEN_FOREVER); /* the worst moment */
     atomic_store(&number, seen - 1);
     return 0;
 }
@@ -33,25 +31,30 @@ take_with_lock(void *arg)
 }
 
 static int
-run(const char *title, green_entry entry)
+left_by(enum green_kind kind, green_entry entry)
 {
-    struct green_job *jobs[THREADS];
-    number = THREADS;
-    for (int i = 0; i < THREADS; i++) {
-        if (green_spawn_as(GREEN_THREAD, entry, NULL, NULL, &jobs[i]) != 0) {
-            return 1;
+    struct green_job *jobs[WORKERS];
+    number = WORKERS;
+    for (int i = 0; i < WORKERS; i++) {
+        if (green_spawn_as(kind, entry, NULL, NULL, &jobs[i]) != 0) {
+            return -1;
         }
     }
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < WORKERS; i++) {
         green_job_join(jobs[i], NULL, GREEN_FOREVER);
         green_job_put(jobs[i]);
     }
-    printf("%s: %d left\n", title, atomic_load(&number));
-    return 0;
+    return atomic_load(&number);
 }
 
 int
 main(void)
 {
-    return run("without a lock", take_without_lock) != 0 || run("with a lock", take_with_lock) != 0;
+    const char *const names[] = {"tasks", "threads"};
+    printf("what is left    without a lock   with a lock\n");
+    for (enum green_kind kind = GREEN_TASK; kind <= GREEN_THREAD; kind++) {
+        printf("%d %-12s %15d", WORKERS, names[kind], left_by(kind, take_without_lock));
+        printf(" %13d\n", left_by(kind, take_with_lock));
+    }
+    return 0;
 }

@@ -3,8 +3,8 @@
  *
  * All of them work between tasks of one thread, tasks of several threads and plain threads of one
  * process, in any mixture. Waiters are served in the order of their coming and what they wait for
- * is handed to them, so that nobody overtakes; a call that need not wait takes no lock and makes no
- * system call. A forked process has copies that wake nobody in its parent.
+ * is handed to them, so that nobody overtakes; a call that need neither wait nor wake anybody takes
+ * no lock and makes no system call. A forked process has copies that wake nobody in its parent.
  *
  * They live in the caller's memory: static ones by their GREEN_..._INIT, others by their init
  * function, which cannot fail. All members are the library's. None may be copied or moved. Each is
