@@ -26,8 +26,6 @@
 /** In the new program's environment: the number of its end of the pipe. */
 #define UPGRADE_VARIABLE "ECHOD_UPGRADE_FD"
 
-extern char **environ;
-
 static char program[4096];
 static char **arguments;
 static pid_t child;
@@ -84,7 +82,7 @@ make_environment(struct environment *environment, const struct listeners *listen
             environment->entries[kept++] = environ[i];
         }
     }
-    strcpy(environment->listen_pid, "LISTEN_PID=");
+    snprintf(environment->listen_pid, sizeof environment->listen_pid, "LISTEN_PID=");
     snprintf(environment->listen_fds, sizeof environment->listen_fds, "LISTEN_FDS=%zu",
              handed_over);
     snprintf(environment->upgrade_fd, sizeof environment->upgrade_fd, UPGRADE_VARIABLE "=%zu",
@@ -92,11 +90,14 @@ make_environment(struct environment *environment, const struct listeners *listen
     environment->entries[kept++] = environment->listen_pid;
     environment->entries[kept++] = environment->listen_fds;
     environment->entries[kept++] = environment->upgrade_fd;
-    strcpy(environment->listen_names, "LISTEN_FDNAMES=");
+    size_t length = (size_t)snprintf(environment->listen_names, sizeof environment->listen_names,
+                                     "LISTEN_FDNAMES=");
     for (size_t i = 0; i < listeners->count; i++) {
-        strcat(environment->listen_names, "s:");
+        length += (size_t)snprintf(environment->listen_names + length,
+                                   sizeof environment->listen_names - length, "s:");
     }
-    strcat(environment->listen_names, "admin"); /* the last, if there is one more */
+    snprintf(environment->listen_names + length, sizeof environment->listen_names - length,
+             "admin"); /* the last, if there is one more */
     environment->entries[kept] = environment->listen_names;
     return 0;
 }
@@ -154,38 +155,46 @@ become(const struct listeners *listeners, int pipe_fd, struct environment *envir
 
 /* ---- the old program ---- */
 
+/** Start the new program; its pid and our end of the pipe, or a negative errno. */
+static pid_t
+start(const struct listeners *listeners, int *ret_fd)
+{
+    struct environment environment = {.entries = NULL};
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) != 0) {
+        return -errno;
+    }
+    pid_t pid = make_environment(&environment, listeners);
+    if (pid == 0) {
+        pid = fork();
+        if (pid == 0) {
+            become(listeners, fds[1], &environment);
+        }
+        pid = pid < 0 ? -errno : pid;
+    }
+    free(environment.entries);
+    close(fds[1]);
+    if (pid < 0) {
+        close(fds[0]);
+    } else {
+        *ret_fd = fds[0];
+    }
+    return pid;
+}
+
 void
 upgrade_start(struct server *server)
 {
-    struct environment environment;
-    int fds[2];
     if (child != 0) {
         log_write(LOG_WARNING, "an upgrade is under way already");
         return;
     }
-    int err = make_environment(&environment, &server->listeners);
-    if (err == 0 && pipe2(fds, O_CLOEXEC) != 0) {
-        err = -errno;
-        free(environment.entries);
-    }
-    if (err != 0) {
-        log_write(LOG_ERROR, "cannot upgrade: %s", green_strerror(err));
-        return;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        become(&server->listeners, fds[1], &environment);
-    }
-    err = pid < 0 ? -errno : 0;
-    free(environment.entries);
-    close(fds[1]);
-    if (err != 0) {
-        close(fds[0]);
-        log_write(LOG_ERROR, "cannot upgrade: %s", green_strerror(err));
+    pid_t pid = start(&server->listeners, &news_fd);
+    if (pid < 0) {
+        log_write(LOG_ERROR, "cannot upgrade: %s", green_strerror(pid));
         return;
     }
     child = pid;
-    news_fd = fds[0];
     silent_until = green_after(setting(SETTING_UPGRADE_TIMEOUT_MS));
     log_write(LOG_INFO, "upgrading: %s is started as pid %d", program, (int)pid);
 }
