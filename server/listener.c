@@ -170,7 +170,10 @@ open_unix(struct listeners *listeners, const struct options *options)
     }
     err = add(listeners, &address, options);
     if (err != 0) {
-        log_write(LOG_ERROR, "--unix %s: cannot listen there: %s", path, green_strerror(err));
+        log_write(LOG_ERROR,
+                  "--unix %s: cannot listen there (%s); the path of a new file in a directory that "
+                  "exists and may be written to is wanted",
+                  path, green_strerror(err));
         return EXIT_SYSTEM;
     }
     listeners->unix_path = path[0] == '@' ? NULL : path;

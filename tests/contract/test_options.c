@@ -53,7 +53,9 @@ static const struct wrong {
     {{"--log-level", "loud"}, 2, {"--log-level", "loud"}},
     {{"--version=2"}, 2, {"--version"}},
     {{"--host", "no..such..name", "--port=0"}, 1, {"--host", "no..such..name"}},
-    {{"--unix", "/nonexistent/directory/socket"}, 1, {"--unix", "/nonexistent/directory/socket"}},
+    {{"--unix", "/nonexistent/directory/socket"},
+     1,
+     {"--unix", "/nonexistent/directory/socket", "a directory that exists"}},
     {{"--port=0", "--pidfile", "/nonexistent/pid"}, 1, {"--pidfile", "/nonexistent/pid"}},
 };
 
