@@ -43,7 +43,7 @@ get_bytes(const unsigned char *at, int bytes)
 static unsigned char *
 put_number(unsigned char *at, int64_t number)
 {
-    uint64_t rest = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+    uint64_t rest = (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
     for (int i = 0; i < NUMBER_BYTES - 1 && rest > 0x7f; i++) {
         *at++ = (unsigned char)(rest | 0x80);
         rest >>= 7;
