@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,11 +24,15 @@
 #include "job/children.h"
 #include "sched/wait.h"
 
+/** PIDFD_SIGNAL_PROCESS_GROUP, which Linux has since 6.9. */
+#define SIGNAL_GROUP (1U << 2)
+
 struct green_subprocess {
     struct green__child *child;
     pid_t pid;
     pid_t parent;
     int pidfd;   /**< -1 when it was gone before we could ask. */
+    bool group;  /**< It leads a process group of its own. */
     int ours[3]; /**< Our ends of its pipes, or -1. */
 };
 
@@ -93,7 +98,10 @@ spawn_with(const char *const *argv, const struct green_subprocess_options *optio
         posix_spawn_file_actions_destroy(&actions);
         return err;
     }
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes,
+                             (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                     (options->own_group ? POSIX_SPAWN_SETPGROUP : 0)));
+    posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     for (int which = 0; which < 3 && err == 0; which++) {
@@ -170,6 +178,7 @@ green_subprocess_spawn(const char *const *argv, const struct green_subprocess_op
     int theirs[3] = {-1, -1, -1};
     process->parent = getpid();
     process->pidfd = -1;
+    process->group = options->own_group;
     memset(process->ours, -1, sizeof process->ours);
     int err = 0;
     for (int which = 0; which < 3 && err == 0; which++) {
@@ -218,6 +227,10 @@ green_subprocess_kill(struct green_subprocess *process, int signo)
 {
     if (process->parent != getpid() || process->pidfd < 0) {
         return -ESRCH;
+    }
+    if (process->group &&
+        syscall(SYS_pidfd_send_signal, process->pidfd, signo, NULL, SIGNAL_GROUP) == 0) {
+        return 0;
     }
     return syscall(SYS_pidfd_send_signal, process->pidfd, signo, NULL, 0) == 0 ? 0 : -errno;
 }

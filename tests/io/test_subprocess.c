@@ -2,10 +2,12 @@
  * Other programs: pipes both ways, statuses, deadlines, death, what cannot be run, nothing left
  * behind.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -200,6 +202,41 @@ START_TEST(what_cannot_be_run)
 }
 END_TEST
 
+/** Whether the system signals the process group of a pidfd. */
+static bool
+signals_groups(void)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    bool able = syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 1U << 2) == 0 || errno != EINVAL;
+    close(pidfd);
+    return able;
+}
+
+/** The children of a program with a group of its own end with it. */
+START_TEST(group)
+{
+    char text[16];
+    struct green_subprocess_options options = GREEN_SUBPROCESS_OPTIONS;
+    options.output = GREEN_STDIO_PIPE;
+    options.own_group = true;
+    struct green_subprocess *process = spawn_shell("sleep 1000 & echo up; wait", options);
+    ck_assert_ptr_nonnull(process);
+    int out = green_subprocess_pipe(process, 1);
+    ck_assert_int_eq(green_read(out, text, sizeof text), 3);
+    pid_t pid = green_subprocess_pid(process);
+    ck_assert_int_eq(getpgid(pid), pid);
+    ck_assert_int_eq(green_subprocess_kill(process, SIGTERM), 0);
+    ck_assert_int_eq(green_subprocess_wait(process, NULL, green_after(LIMIT_MS)), 0);
+    if (signals_groups()) {
+        /* The pipe ends with the last who holds it. */
+        ck_assert_int_eq(read_all(out, text, sizeof text), 0);
+    } else {
+        ck_assert_int_eq(kill(-pid, SIGTERM), 0);
+    }
+    green_subprocess_destroy(process);
+}
+END_TEST
+
 /** One nobody waits for is reaped all the same. */
 START_TEST(reaped_unasked)
 {
@@ -227,6 +264,7 @@ main(void)
     tcase_add_test(tcase, cancelled);
     tcase_add_test(tcase, options_hold);
     tcase_add_test(tcase, what_cannot_be_run);
+    tcase_add_test(tcase, group);
     tcase_add_test(tcase, reaped_unasked);
 #endif
     return run_suite(suite);

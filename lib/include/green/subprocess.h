@@ -4,6 +4,7 @@
 #ifndef GREEN_SUBPROCESS_H
 #define GREEN_SUBPROCESS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base.h"
@@ -28,11 +29,14 @@ struct green_subprocess_options {
     int error;
     const char *cwd;        /**< Where it runs; NULL: where we do. */
     const char *const *env; /**< "NAME=value", ended by NULL; NULL: our environment. */
+    /** It leads a process group: a terminal's keys do not reach it, and kill reaches its children.
+     */
+    bool own_group;
 };
 
-#define GREEN_SUBPROCESS_OPTIONS                                                  \
-    {                                                                             \
-        GREEN_STDIO_INHERIT, GREEN_STDIO_INHERIT, GREEN_STDIO_INHERIT, NULL, NULL \
+#define GREEN_SUBPROCESS_OPTIONS                                                         \
+    {                                                                                    \
+        GREEN_STDIO_INHERIT, GREEN_STDIO_INHERIT, GREEN_STDIO_INHERIT, NULL, NULL, false \
     }
 
 /**
@@ -74,6 +78,9 @@ GREEN_API GREEN_SUSPENDS int green_subprocess_wait(struct green_subprocess *proc
 
 /**
  * Send a signal to the program. Any worker, any thread. Never suspends.
+ *
+ * With own_group it goes to all of its process group, also those that have outlived the program;
+ * before Linux 6.9 to the program alone.
  *
  * @return 0, -EINVAL (no such signal), or -ESRCH: it has ended; no other process is ever hit.
  */
