@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chart.h"
+#include "html/chart.h"
 
 /** Differences below this share say nothing. */
 #define LEVEL 0.05

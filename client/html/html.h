@@ -4,7 +4,7 @@
 #ifndef ECHOC_HTML_H
 #define ECHOC_HTML_H
 
-#include "comparison.h"
+#include "compare/comparison.h"
 
 /**
  * Write the page of a comparison; of one with a single contender it is the page of a run.

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "chart.h"
-#include "comparison.h"
+#include "compare/comparison.h"
 
 /** The style sheet. */
 extern const char html_style[];

@@ -4,7 +4,7 @@
 #ifndef TESTS_CLIENT_MADE_UP_H
 #define TESTS_CLIENT_MADE_UP_H
 
-#include "comparison.h"
+#include "compare/comparison.h"
 
 /** What a made-up contender is like. */
 struct made_up {

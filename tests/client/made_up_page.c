@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "comparison_json.h"
-#include "html.h"
+#include "compare/comparison_json.h"
+#include "html/html.h"
 #include "made_up.h"
 
 static const struct made_up four[] = {

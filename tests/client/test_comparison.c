@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chart.h"
-#include "chart_scale.h"
-#include "html.h"
+#include "html/chart.h"
+#include "html/chart_scale.h"
+#include "html/html.h"
 #include "made_up.h"
 
 static const uint64_t point[] = {64};
