@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bench/command.h"
+#include "compare/command.h"
 #include "connect.h"
 #include "green.h"
 #include "interactive.h"
@@ -51,7 +52,10 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"bench", bench_command}, {"merge", merge_command}, {NULL, talk}, /* no subcommand */
+    {"bench", bench_command},
+    {"compare", compare_command},
+    {"merge", merge_command},
+    {NULL, talk}, /* no subcommand */
 };
 
 /*

@@ -32,7 +32,7 @@ static const struct option long_options[] = {
 static const char help_text[] =
     "Usage: echoc [OPTION]... [HOST [PORT]]\n"
     "       echoc [OPTION]... --unix PATH\n"
-    "       echoc bench|merge --help\n"
+    "       echoc bench|compare|merge --help\n"
     "\n"
     "Talk to echod, which answers every message in upper case. HOST is a name or an\n"
     "address (default 127.0.0.1), PORT a number from 1 to 65535 (default 8888).\n"

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "hdrlog.h"
-#include "html.h"
+#include "html/html.h"
 #include "report.h"
 
 static bool

@@ -186,8 +186,8 @@ mark(struct census *census, const struct server_mark *server)
     uint64_t self = (uint64_t)getpid();
     for (size_t i = 0; i < census->count; i++) {
         struct process *process = &census->processes[i];
-        /* We and the processes of the load are not the server. */
-        if (process->pid == self || process->parent == self) {
+        /* We are not the server; a child of ours may be. */
+        if (process->pid == self) {
             continue;
         }
         process->ours =

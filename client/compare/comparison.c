@@ -173,16 +173,23 @@ max_of(const struct echoc_result *result)
     return quantile_of(result, 1);
 }
 
+/* Nothing works for nothing: what is zero was too short, or too little, to be seen. */
 static double
-cpu_of(const struct echoc_result *result)
+if_seen(const struct echoc_result *result, double value)
 {
-    return result->server.known ? result->server.cpu_us_per_message : NAN;
+    return result->server.known && value > 0 ? value : NAN;
 }
 
-static double
-memory_of(const struct echoc_result *result)
+double
+echoc_comparison_cpu_us(const struct echoc_result *result)
 {
-    return result->server.known ? result->server.bytes_per_connection : NAN;
+    return if_seen(result, result->server.cpu_us_per_message);
+}
+
+double
+echoc_comparison_connection_bytes(const struct echoc_result *result)
+{
+    return if_seen(result, result->server.bytes_per_connection);
 }
 
 /** The figure of each round that counts. */
@@ -280,8 +287,9 @@ echoc_comparison_summarize(const struct echoc_comparison *comparison, size_t con
     summary.p50_us = median_of(comparison, contender, point, p50_of);
     summary.p99_us = median_of(comparison, contender, point, p99_of);
     summary.p999_us = median_of(comparison, contender, point, p999_of);
-    summary.cpu_us = median_of(comparison, contender, point, cpu_of);
-    summary.connection_bytes = median_of(comparison, contender, point, memory_of);
+    summary.cpu_us = median_of(comparison, contender, point, echoc_comparison_cpu_us);
+    summary.connection_bytes =
+        median_of(comparison, contender, point, echoc_comparison_connection_bytes);
     return summary;
 }
 

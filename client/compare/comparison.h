@@ -106,6 +106,12 @@ struct echoc_summary echoc_comparison_summarize(const struct echoc_comparison *c
 const struct echoc_round *echoc_comparison_typical(const struct echoc_comparison *comparison,
                                                    size_t contender, size_t point);
 
+/** Processor time of the server for a message; not a number when it is not known. */
+double echoc_comparison_cpu_us(const struct echoc_result *result);
+
+/** Memory of the server for a connection; not a number when it is not known. */
+double echoc_comparison_connection_bytes(const struct echoc_result *result);
+
 /**
  * The point for what shows only one: the largest at which the most contenders have a round that
  * counts.

@@ -132,36 +132,46 @@ list(const struct words *words, const size_t *who, size_t count)
 
 /* ---- sentences ---- */
 
+/** What the first of an order reach: "about 281k", or "172k to 281k" when that says too little. */
+static void
+say_reach(const struct words *words, size_t ahead)
+{
+    const size_t *order = words->order[RATE];
+    char best[CHART_TEXT];
+    char last[CHART_TEXT];
+    bool bounded = words->summaries[order[0]].at_least;
+    text_of(words, RATE, order[0], best);
+    text_of(words, RATE, order[ahead - 1], last);
+    if (advantage(words, RATE, order[0], order[ahead - 1]) - 1 < LEVEL) {
+        (void)fprintf(words->out, "%s%s messages a second",
+                      bounded     ? "at least "
+                      : ahead > 1 ? "about "
+                                  : "",
+                      best);
+    } else {
+        (void)fprintf(words->out, "%s to %s%s messages a second", last, bounded ? "at least " : "",
+                      best);
+    }
+}
+
 static void
 say_rate(const struct words *words)
 {
     const size_t *order = words->order[RATE];
     size_t known = words->known[RATE];
-    char text[CHART_TEXT];
     if (known == 0) {
         return;
     }
     size_t ahead = leaders(words, RATE);
-    bool bounded = words->summaries[order[0]].at_least;
-    const char *at_least = bounded ? "at least " : "";
-    const char *about = bounded ? "at least " : "about ";
-    text_of(words, RATE, order[0], text);
-    if (known == 1) {
-        (void)fprintf(words->out, "%s answers %s%s messages a second. ", name_of(words, order[0]),
-                      at_least, text);
-        return;
-    }
-    if (ahead == known) {
-        list(words, order, known);
-        (void)fprintf(words->out, " are level: %s%s messages a second each. ", about, text);
-        return;
-    }
     list(words, order, ahead);
-    if (ahead > 1) {
-        (void)fprintf(words->out, " answer the most: %s%s messages a second each; ", about, text);
+    if (known == 1) {
+        (void)fputs(" answers ", words->out);
+    } else if (ahead == known) {
+        (void)fputs(" are level, as far as the rounds tell: ", words->out);
     } else {
-        (void)fprintf(words->out, " answers the most: %s%s messages a second; ", at_least, text);
+        (void)fputs(ahead > 1 ? " answer the most: " : " answers the most: ", words->out);
     }
+    say_reach(words, ahead);
     for (size_t i = ahead; i < known; i++) {
         char share[CHART_TEXT];
         double part = value_of(words, RATE, order[i]) / value_of(words, RATE, order[0]);
@@ -169,7 +179,7 @@ say_rate(const struct words *words)
         if (part < 0.005) {
             (void)snprintf(share, sizeof share, "next to nothing");
         }
-        (void)fprintf(words->out, "%s%s %s%s%s", i == ahead ? "" : ", ", name_of(words, order[i]),
+        (void)fprintf(words->out, "%s%s %s%s%s", i == ahead ? "; " : ", ", name_of(words, order[i]),
                       i == ahead ? "reaches " : "", share, i == ahead ? " of that" : "");
     }
     (void)fputs(". ", words->out);

@@ -135,15 +135,21 @@ lay_out(struct paper *paper)
 /* ---- axes ---- */
 
 static void
+draw_level(const struct paper *paper, const char *class_name, double y)
+{
+    (void)fprintf(paper->out,
+                  "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n",
+                  class_name, paper->x.from, y, paper->x.to, y);
+}
+
+static void
 draw_y_axis(const struct paper *paper)
 {
     double before = DBL_MAX;
     for (size_t i = 0; i < paper->y.tick_count; i++) {
         char text[CHART_TEXT];
         double y = chart_scale_place(&paper->y, paper->y.ticks[i]);
-        (void)fprintf(paper->out,
-                      "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n",
-                      i == 0 ? "axis" : "grid", paper->x.from, y, paper->x.to, y);
+        draw_level(paper, "grid", y);
         if (before - y < CHART_LINE) {
             continue;
         }
@@ -153,6 +159,7 @@ draw_y_axis(const struct paper *paper)
         chart_svg_text(paper->out, paper->x.from - GAP, y + 4, "end", "tick", text);
         (void)fputs("</g>", paper->out);
     }
+    draw_level(paper, "axis", paper->y.from);
     chart_svg_text(paper->out, 0, 12, "start", "title", paper->chart->y.title);
 }
 

@@ -341,9 +341,9 @@ figure_of(const struct echoc_result *result, enum bar_figure figure)
     case RATE:
         return result->messages_per_s;
     case CPU:
-        return result->server.known ? result->server.cpu_us_per_message : NAN;
+        return echoc_comparison_cpu_us(result);
     default:
-        return result->server.known ? result->server.bytes_per_connection : NAN;
+        return echoc_comparison_connection_bytes(result);
     }
 }
 

@@ -197,7 +197,7 @@ START_TEST(what_overlaps_is_level)
     struct echoc_comparison *comparison = made_up_comparison(who, 2, point, 1, 3);
     comparison->server_processors = 1;
     char *words = words_of(comparison);
-    assert_says(words, "green*2 and green are level: about ");
+    assert_says(words, "green*2 and green are level, as far as the rounds tell: 280k to ");
     assert_says(words, "Their tails are alike");
     assert_says(words, "A message costs all of them about 3.50 µs");
     assert_does_not_say(words, "So take");

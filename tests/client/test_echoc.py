@@ -12,6 +12,7 @@ import unittest
 
 from cases_bench import *
 from cases_command import *
+from cases_compare import *
 from cases_faults import *
 from cases_output import *
 from cases_pipe import *

@@ -1,0 +1,171 @@
+/*
+ * What a comparison prints: tables whose columns are as wide as what stands in them, and text that
+ * is broken at 80 columns.
+ *
+ * Invariant: what is not known is a dash. Never suspends.
+ */
+#include "table.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "html/chart.h"
+
+#define LINE_WIDTH 80
+#define CELL       48
+
+enum column { NAME, RATE, SPREAD, RATIO, P50, P99, P999, CPU, MEMORY, ERRORS, ROUNDS, COLUMNS };
+
+static const char *const titles[COLUMNS] = {"server",   "messages/s", "spread", "ratio",
+                                            "p50",      "p99",        "p99.9",  "CPU/msg",
+                                            "RAM/conn", "errors",     "rounds"};
+
+struct table {
+    char cells[ECHOC_CONTENDERS_MAX + 1][COLUMNS][CELL];
+    size_t rows;
+};
+
+/** How many columns a text takes: its characters, of which none is wide. */
+static size_t
+width(const char *text)
+{
+    size_t count = 0;
+    for (; *text != '\0'; text++) {
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return count;
+}
+
+static void
+figure(char cell[CELL], double value, chart_format *format)
+{
+    char text[CHART_TEXT] = "-";
+    if (isfinite(value)) {
+        format(value, text);
+    }
+    (void)snprintf(cell, CELL, "%s", text);
+}
+
+static void
+fill_row(char row[COLUMNS][CELL], const char *name, const struct echoc_summary *summary)
+{
+    char low[CHART_TEXT];
+    char high[CHART_TEXT];
+    char rate[CELL];
+    (void)snprintf(row[NAME], CELL, "%s", name);
+    figure(rate, summary->rate, chart_format_count);
+    (void)snprintf(row[RATE], CELL, "%s%.40s", summary->at_least ? "≥ " : "", rate);
+    (void)snprintf(row[SPREAD], CELL, "-");
+    if (summary->rounds > 1) {
+        chart_format_count(summary->rate_low, low);
+        chart_format_count(summary->rate_high, high);
+        (void)snprintf(row[SPREAD], CELL, "%.16s-%.16s", low, high);
+    }
+    (void)snprintf(row[RATIO], CELL, isfinite(summary->ratio) ? "%.2f" : "-", summary->ratio);
+    figure(row[P50], summary->p50_us, chart_format_us);
+    figure(row[P99], summary->p99_us, chart_format_us);
+    figure(row[P999], summary->p999_us, chart_format_us);
+    figure(row[CPU], summary->cpu_us, chart_format_us);
+    figure(row[MEMORY], summary->connection_bytes, chart_format_bytes);
+    figure(row[ERRORS], (double)summary->errors, chart_format_count);
+    (void)snprintf(row[ROUNDS], CELL, summary->discarded > 0 ? "%zu of %zu" : "%zu",
+                   summary->rounds, summary->rounds + summary->discarded);
+}
+
+/** Names stand at the left of their column, figures at the right. */
+static void
+print_rows(FILE *out, const struct table *table)
+{
+    size_t widths[COLUMNS] = {0};
+    for (size_t i = 0; i < table->rows; i++) {
+        for (size_t j = 0; j < COLUMNS; j++) {
+            size_t cell = width(table->cells[i][j]);
+            widths[j] = cell > widths[j] ? cell : widths[j];
+        }
+    }
+    for (size_t i = 0; i < table->rows; i++) {
+        for (size_t j = 0; j < COLUMNS; j++) {
+            const char *cell = table->cells[i][j];
+            int room = (int)(widths[j] - width(cell));
+            (void)fprintf(out, "%s%*s%s%*s", j > 0 ? "  " : "", j == NAME ? 0 : room, "", cell,
+                          j == NAME ? room : 0, "");
+        }
+        (void)fputc('\n', out);
+    }
+}
+
+/** Print text in lines that are not longer than LINE_WIDTH, unless a word is. */
+static void
+print_text(FILE *out, const char *text, const char *indent)
+{
+    size_t column = 0;
+    while (*text != '\0') {
+        char word[256];
+        size_t length = strcspn(text, " ");
+        (void)snprintf(word, sizeof word, "%.*s", (int)(length < 255 ? length : 255), text);
+        if (column > 0 && column + 1 + width(word) > LINE_WIDTH) {
+            (void)fprintf(out, "\n%s", indent);
+            column = width(indent);
+        } else if (column > 0) {
+            (void)fputc(' ', out);
+            column++;
+        }
+        (void)fputs(word, out);
+        column += width(word);
+        text += length + strspn(text + length, " ");
+    }
+    (void)fputc('\n', out);
+}
+
+static void
+print_point(FILE *out, const struct echoc_comparison *comparison, size_t point)
+{
+    struct table table = {.rows = 1};
+    unsigned long long connections = comparison->points[point];
+    for (size_t j = 0; j < COLUMNS; j++) {
+        (void)snprintf(table.cells[0][j], CELL, "%s", titles[j]);
+    }
+    for (size_t i = 0; i < comparison->contender_count; i++) {
+        struct echoc_summary summary = echoc_comparison_summarize(comparison, i, point);
+        fill_row(table.cells[table.rows++], comparison->contenders[i].name, &summary);
+    }
+    (void)fprintf(out, "%s%llu connection%s\n\n", point > 0 ? "\n" : "", connections,
+                  connections == 1 ? "" : "s");
+    print_rows(out, &table);
+}
+
+void
+table_print(FILE *out, const struct echoc_comparison *comparison)
+{
+    for (size_t point = 0; point < comparison->point_count; point++) {
+        print_point(out, comparison, point);
+    }
+    char *words = echoc_comparison_words(comparison);
+    if (words != NULL && words[0] != '\0') {
+        (void)fputc('\n', out);
+        print_text(out, words, "");
+    }
+    free(words);
+    bool begun = false;
+    bool bounded = false;
+    for (size_t i = 0; i < comparison->round_count; i++) {
+        const struct echoc_round *round = &comparison->rounds[i];
+        bool counts = echoc_comparison_counts(comparison, round);
+        bounded |= counts && round->discarded[0] != '\0';
+        if (!counts) {
+            char text[400] = "- ";
+            echoc_comparison_describe(comparison, round, text + 2, sizeof text - 2);
+            (void)fputs(begun ? "" : "\nNot used:\n", out);
+            print_text(out, text, "  ");
+            begun = true;
+        }
+    }
+    if (bounded) {
+        (void)fputc('\n', out);
+        print_text(out,
+                   "≥: the load generator was the bottleneck in every round, so the server may be "
+                   "faster than this.",
+                   "");
+    }
+}
