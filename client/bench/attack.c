@@ -11,7 +11,6 @@
 
 #include "loop.h"
 
-#define SECOND_NS UINT64_C(1000000000)
 /* A slow writer's pause between two bytes; a slow reader reads a byte as often. */
 #define SLOW_MS 1000
 /* What a slow reader asks for before it reads: more than the buffers on the way hold. */

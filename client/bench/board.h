@@ -41,6 +41,8 @@ struct board {
     _Atomic uint64_t standing;  /**< Connections. */
     _Atomic uint64_t attackers; /**< Their connections. */
 
+    /** Nothing more is sent. */
+    _Atomic bool stopping;
     /** Connections whose first attempt is over. */
     _Atomic uint64_t tried;
     /** Processor time when the measuring began and ended, and time spent waiting for a processor.
@@ -69,6 +71,8 @@ struct control {
     _Atomic uint64_t end_ns;
     /** End now. */
     _Atomic bool stop;
+    /** What the system tells of the server has been taken: the loops may end. */
+    _Atomic bool measured;
     /** Do not wait for replies either. */
     _Atomic bool abandon;
     /** What a loop found out about the server that makes going on pointless; the first one wins. */

@@ -110,6 +110,7 @@ static void
 stop(struct loop *loop)
 {
     loop->stopping = true;
+    atomic_store(&loop->board->stopping, true);
     green_event_set(&loop->start);
     green_event_set(&loop->stop);
     pacer_stop(loop);
@@ -173,12 +174,18 @@ wait_for_tick(struct loop *loop)
     green_event_fini(&never);
 }
 
+static bool
+has_work(const struct loop *loop)
+{
+    return loop->alive > 0 || !loop->stopping || !atomic_load(&loop->control->measured);
+}
+
 static intptr_t
 run_ticker(void *arg)
 {
     struct loop *loop = arg;
     uint64_t give_up_ns = UINT64_MAX;
-    for (uint64_t tick = 0; loop->alive > 0 || !loop->stopping; tick++) {
+    for (uint64_t tick = 0; has_work(loop); tick++) {
         wait_for_tick(loop);
         uint64_t now_ns = clock_ns();
         look_for_start(loop, now_ns);

@@ -45,7 +45,6 @@ struct run {
     struct echoc_result *result;
     struct facts *facts;
     bool begin_known;
-    bool end_known;
 };
 
 /* ---- looking on ---- */
@@ -56,8 +55,10 @@ look(const struct run *run)
     struct run_state state = {.phase = RUN_CONNECTING};
     uint64_t now_ns = clock_ns();
     uint64_t measure_ns = atomic_load(&run->control->measure_ns);
+    bool stopping = true;
     for (size_t i = 0; i < run->control->loop_count; i++) {
         struct board *board = &run->control->boards[i];
+        stopping = stopping && atomic_load(&board->stopping);
         state.answered += atomic_load_explicit(&board->answered, memory_order_relaxed);
         state.errors += atomic_load_explicit(&board->errors, memory_order_relaxed);
         state.tried += atomic_load_explicit(&board->tried, memory_order_relaxed);
@@ -67,7 +68,8 @@ look(const struct run *run)
     if (measure_ns != 0) {
         state.phase = now_ns < measure_ns ? RUN_WARMING : RUN_MEASURING;
         state.elapsed_s = now_ns < measure_ns ? 0 : (double)(now_ns - measure_ns) / 1e9;
-        if (now_ns >= atomic_load(&run->control->end_ns) || atomic_load(&run->control->stop)) {
+        if (now_ns >= atomic_load(&run->control->end_ns) || atomic_load(&run->control->stop) ||
+            stopping) {
             state.phase = RUN_ENDING;
         }
     }
@@ -103,9 +105,9 @@ take_facts(struct run *run, const struct run_state *state)
         run->begin_known = true;
         facts_begin(run->facts);
     }
-    if (!run->end_known && state->phase == RUN_ENDING) {
-        run->end_known = true;
+    if (state->phase == RUN_ENDING && !atomic_load(&run->control->measured)) {
         facts_end(run->facts, &run->result->server);
+        atomic_store(&run->control->measured, true);
     }
 }
 
@@ -265,6 +267,7 @@ run_planned(struct run *run)
     } else {
         conduct(run);
     }
+    atomic_store(&run->control->measured, true);
     join_loops(run);
     if (run->gather != NULL) {
         gather_end(run->gather);
