@@ -22,21 +22,21 @@
 
 /** One task of the program that runs. */
 struct task {
-    int index;
     struct green_job *job;
     void (*body)(struct task *self);
+    green_deadline bound; /**< Of its timeout scopes. */
+    int index;
+    int shields;
     bool ended;
     bool cancelled;
-    int shields;
-    green_deadline bound; /**< Of its timeout scopes. */
 
     /* While it waits. */
-    const char *waits_for; /**< NULL: it does not. */
-    bool served;           /**< Its call has to return `result`. */
+    bool served; /**< Its call has to return `result`. */
     int result;
+    int extra;
+    const char *waits_for; /**< NULL: it does not. */
     uint64_t served_at;
     void *value; /**< What it brings or is given. */
-    int extra;
 };
 
 /** Those who wait for one thing, in the order of their coming. */

@@ -526,7 +526,8 @@ static void
 program(void)
 {
     make_all();
-    used = chance(30) ? (1u << USE_COUNT) - 1 : 1u << draw(USE_COUNT) | 1u << draw(USE_COUNT);
+    used = chance(30) ? (1u << USE_COUNT) - 1 : 1u << draw(USE_COUNT);
+    used |= 1u << draw(USE_COUNT);
     for (int i = 2 + draw(7); i > 0; i--) {
         start(body);
     }
