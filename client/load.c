@@ -158,7 +158,8 @@ set_number(struct echoc_load *load, const char *name, const char *text, bool *re
     }
     row = FIND(durations, name);
     if (row != NULL) {
-        double *member = (double *)((char *)load + row->offset);
+        void *place = (char *)load + row->offset;
+        double *member = place;
         return echoc_value_time(text, row->min > 0 ? 1e-3 : 0, DURATION_MAX_S, member)
                    ? NULL
                    : row->problem;
@@ -219,7 +220,8 @@ get_number(const struct echoc_load *load, const char *name, char *buffer, size_t
     }
     row = FIND(durations, name);
     if (row != NULL) {
-        double value = *(const double *)((const char *)load + row->offset);
+        const void *place = (const char *)load + row->offset;
+        double value = *(const double *)place;
         (void)snprintf(buffer, size, "%.9gs", value);
         return value == 0 && row->offset == MEMBER(think_s) ? NULL : buffer;
     }

@@ -75,7 +75,7 @@ get_members(struct reader *reader, const json_t *object, const struct echoc_memb
             void *structure)
 {
     for (; members->name != NULL; members++) {
-        char *at = (char *)structure + members->offset;
+        void *at = (char *)structure + members->offset;
         const json_t *value = json_object_get(object, members->name);
         if (members->kind == ECHOC_MEMBER_COUNT) {
             *(uint64_t *)at = get_count(reader, object, members->name);

@@ -52,7 +52,7 @@ put_members(struct writer *writer, json_t *object, const struct echoc_member *me
             const void *structure)
 {
     for (; members->name != NULL; members++) {
-        const char *at = (const char *)structure + members->offset;
+        const void *at = (const char *)structure + members->offset;
         put(writer, object, members->name,
             members->kind == ECHOC_MEMBER_COUNT ? json_integer((json_int_t) * (const uint64_t *)at)
                                                 : json_real(*(const double *)at));
