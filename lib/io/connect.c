@@ -58,7 +58,7 @@ outcome(int fd)
  * says is about an older descriptor that was closed behind our back.
  */
 static void
-renew_stream(int fd)
+renew_stream(int fd, int family)
 {
     struct green__io *io = green__io_peek();
     const struct green__slot *slot = io == NULL ? NULL : green__slot_peek(io, fd);
@@ -66,7 +66,7 @@ renew_stream(int fd)
     socklen_t size = sizeof type;
     if (slot != NULL && (slot->armed != 0 || slot->handle != NULL) &&
         getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM) {
-        green__slot_renew(io, fd, true);
+        green__slot_renew(io, fd, green__sort_of(family));
     }
 }
 
@@ -77,7 +77,7 @@ green_connect(int fd, const struct sockaddr *address, socklen_t length)
     while (err == 0) {
         err = start(fd, address, length);
         if (err == 0 || err == -EINPROGRESS) {
-            renew_stream(fd);
+            renew_stream(fd, address->sa_family);
         }
         if (err == -EINPROGRESS || err == -EINTR) {
             int events = green_wait_fd(fd, POLLOUT, GREEN_FOREVER);
@@ -102,7 +102,7 @@ make_stream(int family)
     green__held_add(fd);
     struct green__io *io = green__io_peek();
     if (io != NULL) {
-        green__slot_renew(io, fd, true);
+        green__slot_renew(io, fd, green__sort_of(family));
     }
     int one = 1;
     if (family != AF_UNIX) {

@@ -39,6 +39,19 @@ enum {
     GREEN__HUNG_UP = 4, /**< The end of the stream, or an error: it stays. */
 };
 
+/** What is known of a descriptor that begins its life. */
+enum green__sort {
+    GREEN__OTHER,
+    GREEN__STREAM,
+    GREEN__TCP, /**< A stream too. */
+};
+
+static inline enum green__sort
+green__sort_of(int family)
+{
+    return family == AF_INET || family == AF_INET6 ? GREEN__TCP : GREEN__STREAM;
+}
+
 struct green__slot {
     struct green_job *reader; /**< Who waits, NULL when nobody does. */
     struct green_job *writer;
@@ -53,6 +66,7 @@ struct green__slot {
     bool standing_back; /**< Its reader stands in the run queue, to try without a report. */
     bool stream;        /**< A byte stream of ours: a short read means that it is empty. */
     bool nonblocking;   /**< A listener that was made so. */
+    bool tcp;           /**< A stream of TCP, or a listener of such. */
 };
 
 #define GREEN__SLOTS_PER_CHUNK 128
@@ -89,8 +103,12 @@ struct green__engine {
 
     /** Of engines that can stop to watch a descriptor that is tried without a report. */
     bool quietens;
+
+    /** It receives ahead of the calls for descriptors whose slot has a handle. */
+    bool ahead;
 };
 
+extern const struct green__engine green__engine_uring;
 extern const struct green__engine green__engine_epoll;
 extern const struct green__engine green__engine_poll;
 
@@ -115,7 +133,21 @@ struct green__slot *green__slot_peek(struct green__io *io, int fd);
 
 /** The number was closed, or a descriptor made under it: whatever the slot says is about an older
  *  one, and who still waits for that gets -EBADF. */
-void green__slot_renew(struct green__io *io, int fd, bool stream);
+void green__slot_renew(struct green__io *io, int fd, enum green__sort sort);
+
+/** Whether the engine may hold bytes that came by the descriptor: the system's own calls would miss
+ *  them. */
+static inline bool
+green__io_holds(struct green__io *io, int fd)
+{
+    const struct green__slot *slot =
+        io == NULL || !io->engine->ahead ? NULL : green__slot_peek(io, fd);
+    return slot != NULL && slot->handle != NULL;
+}
+
+/** Park until the engine wakes us, which the thread's own stack can wait for in its loop alone. */
+int green__io_park(struct green__io *io, struct green_job *self, green_deadline deadline,
+                   const char *what);
 
 /** The engine's report: note it, and wake those it concerns. */
 void green__slot_report(struct green__slot *slot, unsigned events);

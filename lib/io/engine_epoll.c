@@ -10,14 +10,11 @@
  * the generation of its slot.
  */
 #include <errno.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "io/engine.h"
+#include "io/engine_epoll.h"
 #include "io/held.h"
-
-#define EVENTS_PER_BATCH 512
 
 /** A look takes all that has come, however much: who is left out would be served after others who
  *  came later. The bound is for a set that fills as fast as it is emptied. */
@@ -29,17 +26,10 @@
 /** The member that is libuv's loop: no descriptor has this number. */
 #define UV_MEMBER UINT64_MAX
 
-struct epoll_io {
-    struct green__io io;
-    struct green__poller poller;
-    int set;
-    struct epoll_event events[EVENTS_PER_BATCH];
-};
-
-static struct epoll_io *
+static struct green__epoll_io *
 of(struct green__io *io)
 {
-    return GREEN__CONTAINER(io, struct epoll_io, io);
+    return GREEN__CONTAINER(io, struct green__epoll_io, io);
 }
 
 /** Add the descriptor to the set, or change what the set watches it for. */
@@ -63,8 +53,8 @@ tell_set(struct green__io *io, int fd, struct green__slot *slot, unsigned armed)
     return 0;
 }
 
-static int
-epoll_watch(struct green__io *io, int fd, struct green__slot *slot, unsigned events)
+int
+green__epoll_watch(struct green__io *io, int fd, struct green__slot *slot, unsigned events)
 {
     if ((slot->armed & events) == events) {
         return 0;
@@ -72,8 +62,8 @@ epoll_watch(struct green__io *io, int fd, struct green__slot *slot, unsigned eve
     return tell_set(io, fd, slot, (slot->armed & ~(unsigned)MEMBER) | events);
 }
 
-static void
-epoll_forget(struct green__io *io, int fd, struct green__slot *slot)
+void
+green__epoll_forget(struct green__io *io, int fd, struct green__slot *slot)
 {
     if (slot->armed == 0) {
         return;
@@ -115,7 +105,7 @@ report(struct green__io *io, const struct epoll_event *event)
 
 /** Take note of a batch of events; true when libuv's loop is among them. */
 static bool
-take_batch(struct epoll_io *self, int count)
+take_batch(struct green__epoll_io *self, int count)
 {
     bool uv_due = false;
     for (int i = 0; i < count; i++) {
@@ -131,53 +121,72 @@ take_batch(struct epoll_io *self, int count)
     return uv_due;
 }
 
-static void
-epoll_poll(struct green__poller *poller, int timeout_ms)
+int
+green__epoll_bound(struct green__epoll_io *self, int timeout_ms)
 {
-    struct epoll_io *self = GREEN__CONTAINER(poller, struct epoll_io, poller);
     struct green__sched *sched = self->io.sched;
     if (sched->uv_touched) {
         green__sched_uv_run(sched);
-        timeout_ms = 0; /* that may have heard the bell of who wants us: look before we wait */
-    } else if (timeout_ms != 0 && sched->uv_requests > 0) {
-        timeout_ms = green__sched_uv_timeout(sched, timeout_ms);
+        return 0; /* that may have heard the bell of who wants us: look before we wait */
     }
+    return timeout_ms != 0 && sched->uv_requests > 0 ? green__sched_uv_timeout(sched, timeout_ms)
+                                                     : timeout_ms;
+}
+
+void
+green__epoll_look(struct green__epoll_io *self, int timeout_ms)
+{
+    timeout_ms = green__epoll_bound(self, timeout_ms);
     bool uv_due = false;
     for (unsigned batch = 0; batch < BATCHES_PER_LOOK; batch++) {
-        int count = epoll_wait(self->set, self->events, EVENTS_PER_BATCH, timeout_ms);
+        int count = epoll_wait(self->set, self->events, GREEN__EVENTS_PER_BATCH, timeout_ms);
         uv_due |= take_batch(self, count);
-        if (count < EVENTS_PER_BATCH) {
+        if (count < GREEN__EVENTS_PER_BATCH) {
             break;
         }
         timeout_ms = 0;
     }
     if (uv_due) {
-        green__sched_uv_run(sched);
+        green__sched_uv_run(self->io.sched);
     }
+}
+
+static struct green__epoll_io *
+of_poller(struct green__poller *poller)
+{
+    return GREEN__CONTAINER(poller, struct green__epoll_io, poller);
+}
+
+static void
+epoll_poll(struct green__poller *poller, int timeout_ms)
+{
+    green__epoll_look(of_poller(poller), timeout_ms);
 }
 
 static void
 epoll_destroy(struct green__poller *poller)
 {
-    struct epoll_io *self = GREEN__CONTAINER(poller, struct epoll_io, poller);
-    close(self->set);
-    green__io_fini(&self->io);
-    green__free(self);
+    green__epoll_close(of_poller(poller));
+    green__free(of_poller(poller));
 }
 
 static void
 epoll_abandon(struct green__poller *poller)
 {
-    close(GREEN__CONTAINER(poller, struct epoll_io, poller)->set);
+    close(of_poller(poller)->set);
 }
 
-static int
-epoll_create_io(struct green__sched *sched, struct green__io **ret_io)
+void
+green__epoll_close(struct green__epoll_io *self)
 {
-    struct epoll_io *self = green__alloc_zeroed(sizeof *self);
-    if (self == NULL) {
-        return -ENOMEM;
-    }
+    close(self->set);
+    green__io_fini(&self->io);
+}
+
+int
+green__epoll_open(struct green__epoll_io *self, const struct green__engine *engine,
+                  struct green__sched *sched)
+{
     self->set = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = UV_MEMBER};
     if (self->set < 0 ||
@@ -186,13 +195,27 @@ epoll_create_io(struct green__sched *sched, struct green__io **ret_io)
         if (self->set >= 0) {
             close(self->set);
         }
-        green__free(self);
         return err;
     }
-    green__io_init(&self->io, &green__engine_epoll, sched);
+    green__io_init(&self->io, engine, sched);
     self->poller.wait = epoll_poll;
     self->poller.destroy = epoll_destroy;
     self->poller.abandon = epoll_abandon;
+    return 0;
+}
+
+static int
+epoll_create_io(struct green__sched *sched, struct green__io **ret_io)
+{
+    struct green__epoll_io *self = green__alloc_zeroed(sizeof *self);
+    if (self == NULL) {
+        return -ENOMEM;
+    }
+    int err = green__epoll_open(self, &green__engine_epoll, sched);
+    if (err != 0) {
+        green__free(self);
+        return err;
+    }
     sched->poller = &self->poller;
     *ret_io = &self->io;
     return 0;
@@ -209,7 +232,7 @@ const struct green__engine green__engine_epoll = {
     .accept = green__readiness_accept,
     .call = green__readiness_call,
     .wait_fd = green__readiness_wait_fd,
-    .close = epoll_forget,
-    .watch = epoll_watch,
+    .close = green__epoll_forget,
+    .watch = green__epoll_watch,
     .quietens = true,
 };

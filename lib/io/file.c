@@ -18,6 +18,18 @@
 #include "io/engine.h"
 #include "io/kernel.h"
 
+/** Whether the calling worker's engine may hold bytes that came by one of the descriptors. */
+static bool
+holds_any(const struct pollfd *fds, size_t count)
+{
+    struct green__io *io = green__io_peek();
+    bool any = false;
+    for (size_t i = 0; i < count && io != NULL; i++) {
+        any |= green__io_holds(io, fds[i].fd);
+    }
+    return any;
+}
+
 int
 green_poll(struct pollfd *fds, size_t count, green_deadline deadline)
 {
@@ -26,7 +38,7 @@ green_poll(struct pollfd *fds, size_t count, green_deadline deadline)
     if (err != 0) {
         return err;
     }
-    if (green__wait_in_kernel(self)) {
+    if (green__wait_in_kernel(self) && !holds_any(fds, count)) {
         return green__kernel_poll(self, fds, count, deadline);
     }
     struct green__io *io;
@@ -165,6 +177,9 @@ read_or_write(const struct green__call *call)
 ssize_t
 green_read(int fd, void *buf, size_t len)
 {
+    if (green__io_holds(green__io_peek(), fd)) {
+        return green_recv(fd, buf, len, 0);
+    }
     const struct green__call call = {
         .fd = fd, .event = POLLIN, .buffer.into = buf, .length = len, .attempt = attempt_read};
     return read_or_write(&call);

@@ -47,9 +47,31 @@ make_call(const struct green__call *call)
     return err != 0 ? err : io->engine->call(io, call);
 }
 
+/** Of a stream whose bytes the engine may hold: the first buffer gets what there is. */
+static ssize_t
+recv_held(int fd, struct msghdr *message, int flags)
+{
+    size_t i = 0;
+    while (i + 1 < message->msg_iovlen && message->msg_iov[i].iov_len == 0) {
+        i++;
+    }
+    struct iovec nowhere = {NULL, 0};
+    const struct iovec *part = message->msg_iovlen == 0 ? &nowhere : &message->msg_iov[i];
+    ssize_t got = green_recv(fd, part->iov_base, part->iov_len, flags);
+    if (got >= 0) {
+        message->msg_namelen = 0;
+        message->msg_controllen = 0;
+        message->msg_flags = 0;
+    }
+    return got;
+}
+
 ssize_t
 green_recvmsg(int fd, struct msghdr *message, int flags)
 {
+    if (green__io_holds(green__io_peek(), fd) && !(flags & (MSG_OOB | MSG_ERRQUEUE))) {
+        return recv_held(fd, message, flags);
+    }
     const struct green__call call = {.fd = fd,
                                      .event = POLLIN,
                                      .flags = flags,
@@ -107,7 +129,8 @@ green_socket(int family, int type, int protocol)
     }
     struct green__io *io = green__io_peek();
     if (io != NULL) {
-        green__slot_renew(io, fd, (type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) == SOCK_STREAM);
+        bool stream = (type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) == SOCK_STREAM;
+        green__slot_renew(io, fd, stream ? GREEN__STREAM : GREEN__OTHER);
     }
     return green__held_add(fd);
 }

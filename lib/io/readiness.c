@@ -21,9 +21,8 @@ place_for(struct green__slot *slot, unsigned event)
     return event == GREEN__READABLE ? &slot->reader : &slot->writer;
 }
 
-/** Park until the engine wakes us, which the thread's own stack can wait for in its loop alone. */
-static int
-park_in_engine(struct green__io *io, struct green_job *self, green_deadline deadline,
+int
+green__io_park(struct green__io *io, struct green_job *self, green_deadline deadline,
                const char *what)
 {
     bool host = self->kind != GREEN_TASK;
@@ -50,7 +49,7 @@ await(struct green__io *io, int fd, struct green__slot *slot, unsigned event)
     green__wait_on_fd(self, fd);
     *place = self;
     err =
-        park_in_engine(io, self, GREEN_FOREVER,
+        green__io_park(io, self, GREEN_FOREVER,
                        event == GREEN__READABLE ? "a descriptor to read" : "a descriptor to write");
     if (*place != self) {
         return -EBADF;
@@ -271,8 +270,18 @@ green__readiness_send_view(struct green__io *io, int fd, struct green_view *view
         }
         done += (size_t)sent;
     }
-    green__readiness_release(io, view);
+    io->engine->release(io, view);
     return err;
+}
+
+/** Whether what the listener accepts is TCP. */
+static bool
+is_tcp(int fd)
+{
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+           (domain == AF_INET || domain == AF_INET6);
 }
 
 int
@@ -285,6 +294,7 @@ green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, soc
     if (!slot->nonblocking) {
         green__listener_unblock(fd);
         slot->nonblocking = true;
+        slot->tcp = is_tcp(fd);
     }
     for (;;) {
         if (slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) {
@@ -419,7 +429,7 @@ green__readiness_wait_fd(struct green__io *io, struct pollfd *fds, size_t count,
         }
         int closed = 0;
         if (err == 0) {
-            err = park_in_engine(io, self, deadline, "descriptors");
+            err = green__io_park(io, self, deadline, "descriptors");
             closed = err == 0 ? mark_closed(io, fds, count, self) : 0;
         }
         vacate(io, fds, taken, self);

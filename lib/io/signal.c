@@ -43,7 +43,7 @@ green_signal_open(const int *signals, size_t count)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     struct green__io *io = green__io_peek();
     if (io != NULL) {
-        green__slot_renew(io, fd, false);
+        green__slot_renew(io, fd, GREEN__OTHER);
     }
     return green__held_add(fd);
 }

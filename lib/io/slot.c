@@ -18,6 +18,7 @@
 static const struct green__engine *const engines[] = {
     &green__engine_epoll,
     &green__engine_poll,
+    &green__engine_uring,
 };
 
 #define ENGINE_COUNT (sizeof engines / sizeof *engines)
@@ -35,7 +36,7 @@ forced_engine(void)
             return engines[i];
         }
     }
-    green__misuse("GREEN_IO=%s: there is no such engine; take epoll or poll", name);
+    green__misuse("GREEN_IO=%s: there is no such engine; take uring, epoll or poll", name);
 }
 
 int
@@ -56,6 +57,10 @@ green__io_get(struct green__io **ret_io)
                 err = engines[i]->create(sched, &io);
                 green__sched_fork_parent();
             }
+        }
+        if (forced == &green__engine_uring && err != 0 && err != -ENOMEM && err != -EMFILE) {
+            green__misuse("GREEN_IO=%s: this kernel does not grant it (%s)", forced->name,
+                          green_strerror(err));
         }
         if (err != 0) {
             return err;
@@ -141,7 +146,7 @@ end_waits(struct green__slot *slot)
 }
 
 static void
-renew(struct green__io *io, int fd, struct green__slot *slot, bool stream)
+renew(struct green__io *io, int fd, struct green__slot *slot, enum green__sort sort)
 {
     end_waits(slot);
     if (slot->armed != 0 || slot->handle != NULL) {
@@ -150,7 +155,8 @@ renew(struct green__io *io, int fd, struct green__slot *slot, bool stream)
     slot->generation++;
     slot->closes = green__held_closes(fd);
     slot->ready = GREEN__READABLE;
-    slot->stream = stream;
+    slot->stream = sort != GREEN__OTHER;
+    slot->tcp = sort == GREEN__TCP;
     slot->nonblocking = false;
     slot->heat = 0;
     slot->calm = 0;
@@ -165,20 +171,20 @@ green__slot_get(struct green__io *io, int fd)
         slot = make_slot(io, fd);
     }
     if (slot != NULL && slot->closes != green__held_closes(fd)) {
-        renew(io, fd, slot, false);
+        renew(io, fd, slot, GREEN__OTHER);
     }
     return slot;
 }
 
 void
-green__slot_renew(struct green__io *io, int fd, bool stream)
+green__slot_renew(struct green__io *io, int fd, enum green__sort sort)
 {
     struct green__slot *slot = green__slot_peek(io, fd);
     if (slot == NULL && fd >= 0) {
         slot = make_slot(io, fd);
     }
     if (slot != NULL) { /* else the first call that needs it fails for want of memory */
-        renew(io, fd, slot, stream);
+        renew(io, fd, slot, sort);
     }
 }
 

@@ -19,13 +19,16 @@
 
 /** What a call starts with: the caller's engine, or NULL when it blocks in the kernel. */
 static int
-begin(struct green_job **ret_self, struct green__io **ret_io)
+begin(int fd, struct green_job **ret_self, struct green__io **ret_io)
 {
     struct green_job *self = green__self();
     *ret_self = self;
     *ret_io = NULL;
     int err = green__wait_check(self);
-    return err != 0 || green__wait_in_kernel(self) ? err : green__io_get(ret_io);
+    if (err != 0 || (green__wait_in_kernel(self) && !green__io_holds(green__io_peek(), fd))) {
+        return err;
+    }
+    return green__io_get(ret_io);
 }
 
 static ssize_t
@@ -90,7 +93,7 @@ green_recv(int fd, void *buf, size_t len, int flags)
 {
     struct green_job *self;
     struct green__io *io;
-    int err = begin(&self, &io);
+    int err = begin(fd, &self, &io);
     if (err != 0) {
         return err;
     }
@@ -112,7 +115,7 @@ green_send(int fd, const void *buf, size_t len, int flags)
 {
     struct green_job *self;
     struct green__io *io;
-    int err = begin(&self, &io);
+    int err = begin(fd, &self, &io);
     if (err != 0) {
         return err;
     }
@@ -148,7 +151,7 @@ green_recv_view(int fd, struct green_view *ret_view)
 {
     struct green_job *self;
     struct green__io *io;
-    int err = begin(&self, &io);
+    int err = begin(fd, &self, &io);
     if (err != 0) {
         return err;
     }
@@ -191,7 +194,7 @@ green_send_view(int fd, struct green_view *view)
 {
     struct green_job *self;
     struct green__io *io;
-    int err = begin(&self, &io);
+    int err = begin(fd, &self, &io);
     if (err == 0 && io != NULL) {
         return io->engine->send_view(io, fd, view);
     }
@@ -229,7 +232,7 @@ accept_one(int fd, struct green_address *peer)
 {
     struct green_job *self;
     struct green__io *io;
-    int err = begin(&self, &io);
+    int err = begin(fd, &self, &io);
     if (err != 0) {
         return err;
     }
@@ -258,7 +261,9 @@ green_accept(int fd, struct green_address *ret_peer)
         if (connection >= 0) {
             struct green__io *io = green__io_peek(); /* there is one without tasks too */
             if (io != NULL) {
-                green__slot_renew(io, connection, true);
+                const struct green__slot *listener = green__slot_peek(io, fd);
+                green__slot_renew(io, connection,
+                                  listener != NULL && listener->tcp ? GREEN__TCP : GREEN__STREAM);
             }
             if (ret_peer != NULL) {
                 *ret_peer = peer;
@@ -299,7 +304,7 @@ green_listen(const struct green_address *address, int backlog)
     }
     struct green__io *io = green__io_peek();
     if (io != NULL) {
-        green__slot_renew(io, fd, false);
+        green__slot_renew(io, fd, GREEN__OTHER);
     }
     return green__held_add(fd);
 }
@@ -317,7 +322,7 @@ green_close(int fd)
     struct green__slot *slot = io == NULL ? NULL : green__slot_peek(io, fd);
     green__held_remove(fd);
     if (slot != NULL) {
-        green__slot_renew(io, fd, false);
+        green__slot_renew(io, fd, GREEN__OTHER);
     }
     int err = close(fd) == 0 || errno == EINTR ? 0 : -errno;
     green__pause_end();

@@ -226,8 +226,15 @@ static intptr_t
 make_engine(void *arg)
 {
     (void)arg;
+    struct green_view view;
     WANT(green_wait_fd(crowd.listener, POLLIN, green_after(1)), ==, -ETIMEDOUT);
-    return 0;
+    int client = plain_connect(&crowd.address);
+    int server = green_accept(crowd.listener, NULL);
+    WANT(send(client, "x", 1, 0), ==, 1);
+    WANT(green_recv_view(server, &view), ==, 1);
+    green_view_release(&view);
+    WANT(green_close(server), ==, 0);
+    return close(client);
 }
 
 /** With the servers on the same loop, or in another thread. */

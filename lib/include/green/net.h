@@ -302,7 +302,11 @@ GREEN_API GREEN_SUSPENDS ssize_t green_recvmsg(int fd, struct msghdr *message, i
  */
 GREEN_API GREEN_SUSPENDS ssize_t green_sendmsg(int fd, const struct msghdr *message, int flags);
 
-/* ---- views: received bytes where they are ---- */
+/* ---- views: received bytes where they are ----
+ *
+ * Where the library receives by io_uring, a descriptor that was received from by views is received
+ * from by this library's calls until it is closed: it may hold bytes that came after the last view.
+ */
 
 /** Received bytes in a buffer of the library's. */
 struct green_view {

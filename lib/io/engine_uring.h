@@ -1,0 +1,81 @@
+/*
+ * The io_uring engine from inside: the loop's part, and the streams'.
+ */
+#ifndef GREEN_IO_ENGINE_URING_H
+#define GREEN_IO_ENGINE_URING_H
+
+#include "io/engine_epoll.h"
+#include "io/ring.h"
+
+/** Bytes that came and were not asked for yet. */
+struct green__arrival {
+    struct green__arrival *next;
+    unsigned char *bytes;
+    size_t length;
+    struct green__ring_buffer *buffer;
+};
+
+/** What the ring does for a slot. The kernel holds its address while `armed` or `sending`. */
+struct green__stream {
+    struct green__slot *slot;
+    struct green__arrival *first;
+    struct green__arrival *last;
+    struct green__stream *next; /**< In the list of those that are free. */
+    size_t held;                /**< Bytes in the arrivals. */
+    int fd;
+    int outcome;     /**< With which receiving has ended: 0 or a negative errno. */
+    int sent;        /**< What became of the send. */
+    bool ended;      /**< `outcome` stands, and nobody was told. */
+    bool armed;      /**< The kernel receives. */
+    bool cancelling; /**< And was told to stop. */
+    bool sending;
+};
+
+struct green__uring_io {
+    struct green__epoll_io epoll;
+    struct green__ring ring; /**< Opened when the first stream needs it. */
+    struct green__ring_buffers buffers;
+    size_t under_way; /**< Requests of streams that are not completed. */
+    bool set_watched; /**< The ring tells when the epoll set has something. */
+    bool set_due;     /**< It has. */
+    bool unbounded;   /**< The kernel knows no bound of what one stream gets at a time. */
+    bool hopeless;    /**< The ring could not be opened. */
+    struct green__stream *free_streams;
+    struct green__arrival *free_arrivals;
+};
+
+static inline struct green__uring_io *
+green__uring_of(struct green__io *io)
+{
+    struct green__epoll_io *epoll = GREEN__CONTAINER(io, struct green__epoll_io, io);
+    return GREEN__CONTAINER(epoll, struct green__uring_io, epoll);
+}
+
+/** Let the kernel work, for at most timeout_ms, and take note of what is completed. */
+void green__uring_work(struct green__uring_io *self, unsigned wanted, int timeout_ms);
+
+/** Take note of what the ring says of a stream: TAG_RECV and TAG_SEND. */
+void green__stream_received(struct green__uring_io *self, struct green__stream *stream,
+                            const struct io_uring_cqe *cqe);
+void green__stream_sent(struct green__uring_io *self, struct green__stream *stream,
+                        const struct io_uring_cqe *cqe);
+
+/* The calls that the ring makes a difference to. */
+ssize_t green__uring_recv(struct green__io *io, int fd, void *buf, size_t len, int flags);
+ssize_t green__uring_recv_view(struct green__io *io, int fd, struct green_view *ret_view);
+void green__uring_release(struct green__io *io, struct green_view *view);
+int green__uring_send_view(struct green__io *io, int fd, struct green_view *view);
+int green__uring_wait_fd(struct green__io *io, struct pollfd *fds, size_t count,
+                         green_deadline deadline);
+void green__uring_forget(struct green__io *io, int fd, struct green__slot *slot);
+
+/** What a completion is about: in the low bits of the address that it carries. */
+enum {
+    GREEN__TAG_NOTHING, /**< What was asked on the side. */
+    GREEN__TAG_SET,
+    GREEN__TAG_RECV,
+    GREEN__TAG_SEND,
+    GREEN__TAG_MASK = 7,
+};
+
+#endif
