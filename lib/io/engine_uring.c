@@ -42,6 +42,30 @@ complete(struct green__uring_io *self, const struct io_uring_cqe *cqe)
     }
 }
 
+/** Have the memory brought near that the next completions are about: stream, slot, worker. */
+static void
+fetch_ahead(const struct green__uring_io *self)
+{
+    uint64_t next = green__ring_ahead(&self->ring, 3);
+    if (next > GREEN__TAG_MASK) {
+        __builtin_prefetch((void *)(uintptr_t)(next & ~(uint64_t)GREEN__TAG_MASK));
+    }
+    next = green__ring_ahead(&self->ring, 2);
+    if (next > GREEN__TAG_MASK) {
+        const struct green__stream *stream = (void *)(uintptr_t)(next & ~(uint64_t)GREEN__TAG_MASK);
+        __builtin_prefetch(stream->slot);
+    }
+    next = green__ring_ahead(&self->ring, 1);
+    if (next > GREEN__TAG_MASK) {
+        const struct green__stream *stream = (void *)(uintptr_t)(next & ~(uint64_t)GREEN__TAG_MASK);
+        const char *job =
+            (const char *)((next & GREEN__TAG_MASK) == GREEN__TAG_RECV ? stream->slot->reader
+                                                                       : stream->slot->writer);
+        __builtin_prefetch(job);
+        __builtin_prefetch(job + offsetof(struct green_job, state));
+    }
+}
+
 void
 green__uring_work(struct green__uring_io *self, unsigned wanted, int timeout_ms)
 {
@@ -49,6 +73,7 @@ green__uring_work(struct green__uring_io *self, unsigned wanted, int timeout_ms)
     green__ring_enter(&self->ring, wanted, timeout_ms);
     for (unsigned enters = 1;; enters++) {
         while (green__ring_take(&self->ring, &cqe)) {
+            fetch_ahead(self);
             complete(self, &cqe);
         }
         if (enters == ENTERS_PER_LOOK || !green__ring_has_more(&self->ring)) {
@@ -141,31 +166,37 @@ static void
 probe(void)
 {
     struct green__ring ring;
-    struct green__ring_buffers *buffers = green__alloc_zeroed(sizeof *buffers);
-    probed = buffers == NULL ? -ENOMEM : green__ring_open(&ring);
+    struct green__ring_buffers buffers = {0};
+    probed = green__ring_open(&ring);
     if (probed == 0) {
-        probed = green__ring_buffers_open(buffers, &ring);
+        probed = green__ring_buffers_open(&buffers, &ring);
         green__ring_close(&ring);
         if (probed == 0) {
-            green__ring_buffers_close(buffers);
+            green__ring_buffers_close(&buffers);
         }
     }
-    green__free(buffers);
+}
+
+int
+green__uring_probe(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, probe);
+    return probed;
 }
 
 static int
 uring_create(struct green__sched *sched, struct green__io **ret_io)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, probe);
-    if (probed != 0) {
-        return probed;
+    int err = green__uring_probe();
+    if (err != 0) {
+        return err;
     }
     struct green__uring_io *self = green__alloc_zeroed(sizeof *self);
     if (self == NULL) {
         return -ENOMEM;
     }
-    int err = green__epoll_open(&self->epoll, &green__engine_uring, sched);
+    err = green__epoll_open(&self->epoll, &green__engine_uring, sched);
     if (err != 0) {
         green__free(self);
         return err;

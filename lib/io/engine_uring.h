@@ -51,6 +51,9 @@ green__uring_of(struct green__io *io)
     return GREEN__CONTAINER(epoll, struct green__uring_io, epoll);
 }
 
+/** 0 where the kernel grants what the engine needs, else a negative errno. Any thread. */
+int green__uring_probe(void);
+
 /** Let the kernel work, for at most timeout_ms, and take note of what is completed. */
 void green__uring_work(struct green__uring_io *self, unsigned wanted, int timeout_ms);
 

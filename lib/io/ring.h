@@ -56,6 +56,15 @@ green__ring_has_more(const struct green__ring *ring)
     return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
+/** What the completion after `ahead` others is about, if there is one; else 0. */
+static inline uint64_t
+green__ring_ahead(const struct green__ring *ring, unsigned ahead)
+{
+    unsigned at = atomic_load_explicit(ring->cq_head, memory_order_relaxed) + ahead;
+    unsigned left = atomic_load_explicit(ring->cq_tail, memory_order_relaxed) - at;
+    return left <= ring->cq_mask && left > 0 ? ring->cqes[at & ring->cq_mask].user_data : 0;
+}
+
 /** Take the oldest completion; false when there is none. */
 static inline bool
 green__ring_take(struct green__ring *ring, struct io_uring_cqe *ret_cqe)
@@ -78,7 +87,7 @@ struct green__ring_buffer {
     bool full;      /**< The kernel has done with it. */
 };
 
-#define GREEN__RING_BUFFERS_MAX 64
+#define GREEN__RING_BUFFERS_MAX 40
 #define GREEN__RING_BUFFER_SIZE 32768
 
 struct green__ring_buffers {

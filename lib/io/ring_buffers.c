@@ -19,6 +19,9 @@
 
 #define COUNT_MIN 16
 
+/** Places in the queue, as many as there can be buffers and a power of two. */
+#define PLACES 64
+
 /** Buffers are filled one arrival after the other: newer than some headers that we are built with.
  */
 #define REGISTER_INCREMENTAL 2
@@ -27,7 +30,7 @@
 #define SURPLUS_NS (10ull * GREEN__NS_PER_S)
 
 #define MEMORY_SIZE  ((size_t)GREEN__RING_BUFFERS_MAX * GREEN__RING_BUFFER_SIZE)
-#define OFFERED_SIZE (GREEN__RING_BUFFERS_MAX * sizeof(struct io_uring_buf))
+#define OFFERED_SIZE (PLACES * sizeof(struct io_uring_buf))
 
 static unsigned char *
 place_of(const struct green__ring_buffers *all, unsigned number)
@@ -39,7 +42,7 @@ static void
 offer(struct green__ring_buffers *all, unsigned number)
 {
     all->buffers[number] = (struct green__ring_buffer){0};
-    struct io_uring_buf *entry = &all->offered[all->tail & (GREEN__RING_BUFFERS_MAX - 1)];
+    struct io_uring_buf *entry = &all->offered[all->tail & (PLACES - 1)];
     entry->addr = (uintptr_t)place_of(all, number);
     entry->len = GREEN__RING_BUFFER_SIZE;
     entry->bid = (unsigned short)number;
@@ -62,7 +65,7 @@ green__ring_buffers_open(struct green__ring_buffers *all, struct green__ring *ri
         madvise(all->memory, MEMORY_SIZE, MADV_NOHUGEPAGE);
         struct io_uring_buf_reg registration = {
             .ring_addr = (uintptr_t)all->offered,
-            .ring_entries = GREEN__RING_BUFFERS_MAX,
+            .ring_entries = PLACES,
             .pad = REGISTER_INCREMENTAL,
         };
         err = syscall(SYS_io_uring_register, ring->fd, IORING_REGISTER_PBUF_RING, &registration,

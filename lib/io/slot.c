@@ -16,9 +16,9 @@
 
 /** The best first. */
 static const struct green__engine *const engines[] = {
+    &green__engine_uring,
     &green__engine_epoll,
     &green__engine_poll,
-    &green__engine_uring,
 };
 
 #define ENGINE_COUNT (sizeof engines / sizeof *engines)

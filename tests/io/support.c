@@ -2,6 +2,7 @@
  * What the tests of lib/io share; see support.h.
  */
 #include "support.h"
+#include "io/engine_uring.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -382,6 +383,12 @@ new_case(Suite *suite, const char *name)
 int
 run_suite(Suite *suite)
 {
+    const char *engine = getenv("GREEN_IO");
+    if (engine != NULL && strcmp(engine, "uring") == 0 && green__uring_probe() != 0) {
+        printf("skipped: this kernel does not grant io_uring: %s\n",
+               green_strerror(green__uring_probe()));
+        return 77;
+    }
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
