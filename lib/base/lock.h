@@ -2,7 +2,8 @@
  * A small lock for a few instructions, between threads.
  *
  * Held for short, never across a switch or a wait. Free, it costs one atomic operation each way and
- * no system call; contended, the thread sleeps in the kernel. All zero is unlocked.
+ * no system call; contended, the thread sleeps in the kernel. All zero is unlocked. Not for signal
+ * handlers, nor for memory that processes share.
  *
  * Source: the three-state mutex of Ulrich Drepper, "Futexes Are Tricky".
  */
@@ -10,6 +11,9 @@
 #define GREEN_BASE_LOCK_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/alone.h"
 
 struct green__lock {
     atomic_uint state; /**< 0 free, 1 held, 2 held and somebody sleeps. */
@@ -22,6 +26,10 @@ static inline void
 green__lock(struct green__lock *lock)
 {
     unsigned expected = 0;
+    if (green__alone() && atomic_load_explicit(&lock->state, memory_order_relaxed) == 0) {
+        atomic_store_explicit(&lock->state, 1, memory_order_relaxed);
+        return;
+    }
     if (!atomic_compare_exchange_strong_explicit(&lock->state, &expected, 1, memory_order_acquire,
                                                  memory_order_relaxed)) {
         green__lock_slow(lock);
@@ -31,6 +39,10 @@ green__lock(struct green__lock *lock)
 static inline void
 green__unlock(struct green__lock *lock)
 {
+    if (green__alone()) { /* nobody can be asleep */
+        atomic_store_explicit(&lock->state, 0, memory_order_relaxed);
+        return;
+    }
     if (atomic_exchange_explicit(&lock->state, 0, memory_order_release) == 2) {
         green__unlock_slow(lock);
     }

@@ -28,7 +28,8 @@
 #endif
 #endif
 
-/** What a new context runs. It must not return: it ends by switching away for the last time. */
+/** What a new context runs. It ends by switching away for the last time, or by
+ * green__context_leave(); nothing else may let it return. */
 typedef void (*green__context_entry)(void *arg);
 
 /**
@@ -86,6 +87,23 @@ green__context_switch(struct green__context *from, struct green__context *to, bo
 #else
     (void)from_ends;
     green__switch(&from->sp, to->sp);
+#endif
+}
+
+/**
+ * Let `to` run, and never `from` again: the last thing that an entry does before it returns, when
+ * `from` is what its argument points to. Does not always return itself.
+ *
+ * Like a last green__context_switch(), but pairs the processor's calls and returns.
+ */
+static inline void
+green__context_leave(struct green__context *from, struct green__context *to)
+{
+#if defined(GREEN__ASAN) || defined(GREEN__TSAN) || !defined(GREEN__SWITCH_LEAVES)
+    green__context_switch(from, to, true);
+    __builtin_unreachable();
+#else
+    from->sp = to->sp;
 #endif
 }
 

@@ -39,10 +39,12 @@ struct slab {
     size_t counted_guards;
 };
 
-struct size_class {
-    struct size_class *next;
+struct green__stack_class {
+    struct green__stack_class *next;
+    struct green__stack_pool *pool;
     size_t bytes;       /* Usable bytes of a slot, whole pages. */
     size_t stride;      /* With the guard. */
+    size_t warm_limit;  /* So many may keep their pages while nobody uses them. */
     struct slab *slabs; /* The newest first; the others are all handed out. */
     size_t next_slots;
     size_t handed_out;
@@ -53,7 +55,7 @@ struct size_class {
 };
 
 struct green__stack_pool {
-    struct size_class *classes; /* The one used last comes first. */
+    struct green__stack_class *classes; /* The one used last comes first. */
     /* Written by its own thread, read by any. */
     atomic_size_t slabs;
     atomic_size_t bytes;
@@ -78,8 +80,8 @@ green__stack_pool_stats(const struct green__stack_pool *pool, struct green__stac
 static size_t
 round_to_pages(size_t size)
 {
-    size_t page = green__guard_page();
-    return (size + page - 1) / page * page;
+    size_t page = green__guard_page(); /* a power of two */
+    return (size + page - 1) & ~(page - 1);
 }
 
 /* Sanitizers want the slabs known: LeakSanitizer looks for pointers in them. */
@@ -128,7 +130,7 @@ green__stack_pool_create(struct green__stack_pool **ret_pool)
 }
 
 static void
-destroy_class(struct size_class *class)
+destroy_class(struct green__stack_class *class)
 {
     struct slab *next;
     for (struct slab *slab = class->slabs; slab != NULL; slab = next) {
@@ -148,8 +150,8 @@ green__stack_pool_destroy(struct green__stack_pool *pool)
     if (pool == NULL) {
         return;
     }
-    struct size_class *next;
-    for (struct size_class *class = pool->classes; class != NULL; class = next) {
+    struct green__stack_class *next;
+    for (struct green__stack_class *class = pool->classes; class != NULL; class = next) {
         next = class->next;
         destroy_class(class);
     }
@@ -157,30 +159,46 @@ green__stack_pool_destroy(struct green__stack_pool *pool)
 }
 
 /* The class of a size in whole pages, moved to the front; NULL when there is none. */
-static struct size_class *
+static struct green__stack_class *
 find_class(struct green__stack_pool *pool, size_t bytes)
 {
-    for (struct size_class **link = &pool->classes; *link != NULL; link = &(*link)->next) {
-        struct size_class *class = *link;
-        if (class->bytes == bytes) {
+    for (struct green__stack_class **link = &pool->classes; *link != NULL; link = &(*link)->next) {
+        struct green__stack_class *class = *link;
+        if (class->bytes != bytes) {
+            continue;
+        }
+        if (class != pool->classes) {
             *link = class->next;
             class->next = pool->classes;
             pool->classes = class;
-            return class;
         }
+        return class;
     }
     return NULL;
 }
 
-static struct size_class *
+/* How many stacks of a size may keep their pages while nobody uses them. */
+static size_t
+warm_limit(size_t bytes)
+{
+    size_t limit = GREEN__STACK_WARM_BYTES / bytes;
+    if (limit == 0) {
+        return 1;
+    }
+    return limit < GREEN__STACK_WARM_MAX ? limit : GREEN__STACK_WARM_MAX;
+}
+
+static struct green__stack_class *
 add_class(struct green__stack_pool *pool, size_t bytes)
 {
-    struct size_class *class = green__alloc_zeroed(sizeof *class);
+    struct green__stack_class *class = green__alloc_zeroed(sizeof *class);
     if (class == NULL) {
         return NULL;
     }
     class->bytes = bytes;
     class->stride = bytes + green__guard_page();
+    class->warm_limit = warm_limit(bytes);
+    class->pool = pool;
     class->next_slots = FIRST_SLAB_BYTES / class->stride;
     if (class->next_slots > FIRST_SLAB_SLOTS) {
         class->next_slots = FIRST_SLAB_SLOTS;
@@ -194,7 +212,7 @@ add_class(struct green__stack_pool *pool, size_t bytes)
 
 /* Map the next slab; where there is no room for a large one, a smaller one. */
 static int
-add_slab(struct size_class *class)
+add_slab(struct green__stack_class *class)
 {
     struct slab *slab = green__alloc_zeroed(sizeof *slab);
     if (slab == NULL) {
@@ -229,7 +247,7 @@ add_slab(struct size_class *class)
 
 /* Make room on the pile for one stack more than were handed out. */
 static int
-reserve_pile(struct size_class *class)
+reserve_pile(struct green__stack_class *class)
 {
     if (class->handed_out < class->capacity) {
         return 0;
@@ -246,7 +264,7 @@ reserve_pile(struct size_class *class)
 
 /* Hand out a slot for the first time. */
 static int
-take_fresh(struct size_class *class, struct green__stack *ret_stack)
+take_fresh(struct green__stack_class *class, struct green__stack *ret_stack)
 {
     int err = reserve_pile(class);
     if (err != 0) {
@@ -270,6 +288,7 @@ take_fresh(struct size_class *class, struct green__stack *ret_stack)
     size_t colour = class->handed_out++ % COLOURS;
     ret_stack->low = guard + green__guard_page();
     ret_stack->size = class->bytes - colour * COLOUR_STEP;
+    ret_stack->class = class;
     return 0;
 }
 
@@ -280,7 +299,7 @@ green__stack_take(struct green__stack_pool *pool, size_t size, struct green__sta
         return -ENOMEM;
     }
     size_t bytes = round_to_pages(size < GREEN__STACK_MIN ? GREEN__STACK_MIN : size);
-    struct size_class *class = find_class(pool, bytes);
+    struct green__stack_class *class = find_class(pool, bytes);
     if (class == NULL) {
         class = add_class(pool, bytes);
         if (class == NULL) {
@@ -305,25 +324,14 @@ green__stack_take(struct green__stack_pool *pool, size_t size, struct green__sta
     return 0;
 }
 
-/* How many stacks of the class may keep their pages while nobody uses them. */
-static size_t
-warm_limit(const struct size_class *class)
-{
-    size_t limit = GREEN__STACK_WARM_BYTES / class->bytes;
-    if (limit == 0) {
-        return 1;
-    }
-    return limit < GREEN__STACK_WARM_MAX ? limit : GREEN__STACK_WARM_MAX;
-}
-
 void
-green__stack_give(struct green__stack_pool *pool, const struct green__stack *stack)
+green__stack_give(const struct green__stack *stack)
 {
-    struct size_class *class = find_class(pool, round_to_pages(stack->size));
+    struct green__stack_class *class = stack->class;
     tell_given(stack);
-    count(&pool->used, (size_t)-1);
+    count(&class->pool->used, (size_t)-1);
     class->pile[class->count++] = *stack;
-    if (class->count - class->cold > warm_limit(class)) {
+    if (class->count - class->cold > class->warm_limit) {
         /* The stack that waits longest goes cold, so that the top of the pile stays warm. Advice
          * leaves guards in place; where it is refused (locked memory), the pages just stay. */
         const struct green__stack *oldest = &class->pile[class->cold++];

@@ -28,10 +28,13 @@ struct green__stack_system {
 };
 extern struct green__stack_system green__stack_system;
 
+struct green__stack_class;
+
 /** One stack. The guard page lies just below `low`; [low, low + size) is usable. */
 struct green__stack {
     void *low;
     size_t size;
+    struct green__stack_class *class; /**< Where it goes back to. */
 };
 
 struct green__stack_pool;
@@ -70,8 +73,8 @@ void green__stack_pool_destroy(struct green__stack_pool *pool);
  */
 int green__stack_take(struct green__stack_pool *pool, size_t size, struct green__stack *ret_stack);
 
-/** Give a stack back. Nothing runs on it. */
-void green__stack_give(struct green__stack_pool *pool, const struct green__stack *stack);
+/** Give a stack back to the pool that it is from. Nothing runs on it. */
+void green__stack_give(const struct green__stack *stack);
 
 /** What a pool has and gives. */
 struct green__stack_stats {

@@ -12,6 +12,9 @@
 /**
  * Lay out a stack as if it were parked just before a call of entry(arg).
  *
+ * With a backend of which GREEN__SWITCH_LEAVES is defined the entry may return: `arg` then points
+ * to the parked stack that continues. With the others it must not.
+ *
  * @return The parked stack, for the first green__switch() to it.
  */
 void *green__switch_prepare(void *low, size_t size, void (*entry)(void *arg), void *arg);

@@ -8,8 +8,12 @@
  * Its stack pointer, together with green__switch_parked as the program counter, is a state that
  * debuggers can unwind: see tests/context/gdb.sh.
  *
- * Floating-point control words are left alone. There is no note on shadow stacks on purpose: a
- * switch leaves by a jump, because a return would be mispredicted every time.
+ * Floating-point control words are left alone. There is no note on shadow stacks on purpose.
+ *
+ * Processors predict a return to lead to where the last call was made. A stack that was parked by
+ * the same call as the one that parks now continues just there, and so do all its callers one after
+ * the other where workers do the same things: hence the return. A stack that starts is jumped to,
+ * and one that ends jumps away, so that calls and returns stay in pairs.
  */
     .text
 
@@ -62,17 +66,18 @@ green__switch_parked:
     popq    %rbp
     .cfi_adjust_cfa_offset -8
     .cfi_restore %rbp
-    popq    %rcx
-    .cfi_adjust_cfa_offset -8
-    .cfi_register %rip, %rcx
-    jmp     *%rcx
+    leaq    .Lstart(%rip), %rcx
+    cmpq    %rcx, (%rsp)
+    je      .Lstart
+    ret
     .cfi_endproc
     .size   green__switch, . - green__switch
 
 /*
- * Where a new stack starts: green__switch_prepare() put the entry in r12 and its argument in r13.
- * The undefined return address says that unwinding ends here. Unwinders look one byte before a
- * return address, and a stack that never ran has .Lstart as one: hence the nop.
+ * Where a new stack starts, with its own address still on the stack: green__switch_prepare() put
+ * the entry in r12 and its argument in r13. When the entry returns, the argument points to what is
+ * to continue. The undefined return address says that unwinding ends here. Unwinders look one byte
+ * before a return address, and a stack that never ran has .Lstart as one: hence the nop.
  */
     .type   green__switch_start, @function
     .p2align 4
@@ -81,9 +86,11 @@ green__switch_start:
     .cfi_undefined %rip
     nop
 .Lstart:
+    addq    $8, %rsp
     movq    %r13, %rdi
     callq   *%r12
-    ud2
+    movq    (%r13), %rsp
+    jmp     green__switch_parked
     .cfi_endproc
     .size   green__switch_start, . - green__switch_start
 

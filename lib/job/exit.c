@@ -12,6 +12,8 @@
 #include "sched/registry.h"
 #include "sched/sched.h"
 
+atomic_bool green__exit_watched;
+
 static struct green__lock lock;
 static struct green__list pending = GREEN__LIST(pending);
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -20,10 +22,11 @@ static void
 register_at_exit(void)
 {
     atexit(green__exit_run);
+    atomic_store_explicit(&green__exit_watched, true, memory_order_relaxed);
 }
 
 void
-green__exit_watch(void)
+green__exit_watch_slow(void)
 {
     pthread_once(&once, register_at_exit);
 }

@@ -44,11 +44,11 @@ green_spawn_as(enum green_kind kind, green_entry entry, void *arg,
     if (green__spawn_site == NULL) {
         GREEN__SPAWNED_BY_CALLER();
     }
-    struct green_job *job;
+    struct green_job *job = NULL;
     int err = -EINVAL;
     switch (kind) {
     case GREEN_TASK:
-        err = green__task_spawn(entry, arg, options, &job);
+        err = green__task_spawn(entry, arg, options, ret_job != NULL ? &job : NULL);
         break;
     case GREEN_THREAD:
         err = green__thread_spawn(entry, arg, options, &job);

@@ -4,6 +4,8 @@
 #ifndef GREEN_JOB_JOB_H
 #define GREEN_JOB_JOB_H
 
+#include <stdatomic.h>
+
 #include "green/job.h"
 #include "sched/worker.h"
 
@@ -11,7 +13,7 @@
 int green__job_set_name(struct green_job *job, const struct green_spawn_options *options);
 
 /* Each spawns a job of its kind and sets *ret_job to a handle of the caller's, as green_spawn_as().
- */
+ * That of a task may be NULL. */
 int green__task_spawn(green_entry entry, void *arg, const struct green_spawn_options *options,
                       struct green_job **ret_job);
 int green__thread_spawn(green_entry entry, void *arg, const struct green_spawn_options *options,
@@ -35,8 +37,17 @@ void green__attend_fork_child(void);
 
 /* ---- the end of a process ---- */
 
+extern atomic_bool green__exit_watched;
+void green__exit_watch_slow(void);
+
 /** See to it that green__exit_run() is called at exit. */
-void green__exit_watch(void);
+static inline void
+green__exit_watch(void)
+{
+    if (!atomic_load_explicit(&green__exit_watched, memory_order_relaxed)) {
+        green__exit_watch_slow();
+    }
+}
 
 /** A thread or process is there: list it, and join it before this process ends unless it is a
  *  daemon; a reference is kept until then. */

@@ -16,11 +16,10 @@ green__task_spawn(green_entry entry, void *arg, const struct green_spawn_options
     if (err != 0) {
         return err;
     }
-    struct green_job *task = green__sched_allocate(sched);
+    struct green_job *task = green__sched_allocate(sched, entry, arg);
     if (task == NULL) {
         return -ENOMEM;
     }
-    green__worker_init(task, GREEN_TASK, entry, arg);
     task->daemon = options->daemon;
     task->save_fpu = options->save_fpu;
     err = green__job_set_name(task, options);
@@ -32,6 +31,10 @@ green__task_spawn(green_entry entry, void *arg, const struct green_spawn_options
         green_job_put(task);
         return err;
     }
-    *ret_job = green_job_get(task); /* the other reference is its scheduler's */
+    if (ret_job != NULL) {
+        /* The other reference is its scheduler's; nobody knows the task yet. */
+        atomic_store_explicit(&task->references, 2, memory_order_relaxed);
+        *ret_job = task;
+    }
     return 0;
 }

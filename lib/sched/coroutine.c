@@ -35,7 +35,6 @@ green__coroutine_init(struct green__coroutine *coroutine, const char *kind, cons
     if (err != 0) {
         return err;
     }
-    coroutine->stacks = sched->stacks;
     coroutine->thread = this_thread();
     coroutine->kind = kind;
     coroutine->number = atomic_fetch_add_explicit(&last_number, 1, memory_order_relaxed) + 1;
@@ -53,7 +52,7 @@ void
 green__coroutine_fini(struct green__coroutine *coroutine, struct green__spot *spot)
 {
     green__context_drop(&spot->context);
-    green__stack_give(coroutine->stacks, &coroutine->stack);
+    green__stack_give(&coroutine->stack);
 }
 
 void

@@ -15,7 +15,6 @@
 /** A stack, and what it goes by. */
 struct green__coroutine {
     struct green__stack stack;
-    struct green__stack_pool *stacks;
     const void *thread; /**< The only one that may use it. */
     const char *kind;
     uint64_t number;

@@ -214,26 +214,22 @@ create(struct green_job *host, struct green__sched **ret_sched)
 }
 
 int
-green__sched_get(struct green__sched **ret_sched)
+green__sched_make(struct green_job *host)
 {
-    struct green_job *self = green__self();
-    if (self->sched == NULL) {
-        struct green__sched *sched;
-        green__lock(&all_lock);
-        int err = create(self, &sched);
-        if (err == 0) {
-            green__list_append(&all, &sched->registered);
-        }
-        green__unlock(&all_lock);
-        if (err != 0) {
-            return err;
-        }
-        self->sched = sched;
-        /* From here on those who want the host's attention ring; it looks before it waits. */
-        atomic_store(&self->doorbell, sched);
-        green__debug_loop_made();
+    struct green__sched *sched;
+    green__lock(&all_lock);
+    int err = create(host, &sched);
+    if (err == 0) {
+        green__list_append(&all, &sched->registered);
     }
-    *ret_sched = self->sched;
+    green__unlock(&all_lock);
+    if (err != 0) {
+        return err;
+    }
+    host->sched = sched;
+    /* From here on those who want the host's attention ring; it looks before it waits. */
+    atomic_store(&host->doorbell, sched);
+    green__debug_loop_made();
     return 0;
 }
 

@@ -35,21 +35,6 @@ void (*green__sched_on_leave)(const struct green_job *self);
 
 /* ---- the run queue ---- */
 
-void
-green__sched_ready(struct green_job *job)
-{
-    struct green__sched *sched = job->sched;
-    job->state = GREEN__READY;
-    job->next = NULL;
-    if (sched->ready_last == NULL) {
-        sched->ready_first = job;
-    } else {
-        sched->ready_last->next = job;
-    }
-    sched->ready_last = job;
-    sched->ready_count++;
-}
-
 /** While one runs, have the memory brought near that the next will touch, and the next but one. */
 static inline void
 fetch_ahead(const struct green_job *next)
@@ -100,30 +85,43 @@ static void
 sweep(struct green__sched *sched)
 {
     struct green_job *task = sched->leftover;
-    if (task != NULL) {
-        sched->leftover = NULL;
-        measure_some(sched, &task->stack);
-        green__context_drop(&task->context);
-        green__stack_give(sched->stacks, &task->stack);
-        green_job_put(task);
+    sched->leftover = NULL;
+    measure_some(sched, &task->stack);
+    green__context_drop(&task->context);
+    green__stack_give(&task->stack);
+    green_job_put(task);
+}
+
+/** All workers park in this one call: see the switch about predictions of returns. */
+__attribute__((noinline)) static void
+switch_plainly(struct green__sched *sched, struct green_job *from, struct green_job *to)
+{
+    green__running = to;
+    green__context_switch(&from->context, &to->context, false);
+    if (sched->leftover != NULL) {
+        sweep(sched);
     }
 }
 
-static void
+__attribute__((noinline)) static void
+switch_keeping_fpu(struct green__sched *sched, struct green_job *from, struct green_job *to)
+{
+    fenv_t own;
+    fegetenv(&own);
+    fesetenv(FE_DFL_ENV);
+    switch_plainly(sched, from, to);
+    fesetenv(&own);
+}
+
+static inline void
 switch_to(struct green__sched *sched, struct green_job *from, struct green_job *to)
 {
     green__count(&sched->counts.switches);
-    green__running = to;
     if (from->save_fpu) {
-        fenv_t own;
-        fegetenv(&own);
-        fesetenv(FE_DFL_ENV);
-        green__context_switch(&from->context, &to->context, false);
-        fesetenv(&own);
+        switch_keeping_fpu(sched, from, to);
     } else {
-        green__context_switch(&from->context, &to->context, false);
+        switch_plainly(sched, from, to);
     }
-    sweep(sched);
 }
 
 /* ---- the loop, on the host's stack ---- */
@@ -292,7 +290,9 @@ task_main(void *arg)
 {
     struct green_job *self = arg;
     struct green__sched *sched = self->sched;
-    sweep(sched);
+    if (sched->leftover != NULL) {
+        sweep(sched);
+    }
     intptr_t value = self->cancelled ? -ECANCELED : self->entry(self->arg);
     green__worker_finish(self);
     self->state = GREEN__ENDED;
@@ -319,7 +319,7 @@ task_main(void *arg)
     }
     green__count(&sched->counts.switches);
     green__running = next;
-    green__context_switch(&self->context, &next->context, true);
+    green__context_leave(&self->context, &next->context);
 }
 
 /** Control blocks that wait to be used again; more than this go back to the allocator. */
@@ -340,19 +340,22 @@ task_release(struct green_job *task)
 }
 
 struct green_job *
-green__sched_allocate(struct green__sched *sched)
+green__sched_allocate(struct green__sched *sched, green_entry entry, void *arg)
 {
     struct green_job *task = sched->free_jobs;
-    if (task == NULL) {
-        task = green__alloc_zeroed(sizeof *task);
-    } else {
+    if (task != NULL) {
         sched->free_jobs = task->next;
         sched->free_job_count--;
-        *task = (struct green_job){0};
+        green__worker_clear(task);
+        green__worker_renew(task, GREEN_TASK, entry, arg);
+    } else {
+        task = green__alloc_zeroed(sizeof *task);
+        if (task == NULL) {
+            return NULL;
+        }
+        green__worker_init(task, GREEN_TASK, entry, arg);
     }
-    if (task != NULL) {
-        task->release = task_release;
-    }
+    task->release = task_release;
     return task;
 }
 
@@ -403,6 +406,8 @@ green__sched_finish(struct green__sched *sched)
         green__wait_settle(sched->host);
     }
     sched->ending = false;
-    sweep(sched);
+    if (sched->leftover != NULL) {
+        sweep(sched);
+    }
     green__sched_take_inbox(sched);
 }

@@ -122,8 +122,19 @@ struct green__sched {
     bool unlisted;                 /**< Ends: a forked child alone still looks at it. */
 };
 
+int green__sched_make(struct green_job *host);
+
 /** The calling thread's scheduler, made on first use; 0 or -ENOMEM, -EMFILE, ... */
-int green__sched_get(struct green__sched **ret_sched);
+static inline int
+green__sched_get(struct green__sched **ret_sched)
+{
+    struct green_job *self = green__self();
+    int err = self->sched != NULL ? 0 : green__sched_make(self);
+    if (err == 0) {
+        *ret_sched = self->sched;
+    }
+    return err;
+}
 
 /** Its libuv loop, about to get a handle or request. */
 uv_loop_t *green__sched_uv(struct green__sched *sched);
@@ -134,14 +145,27 @@ void green__sched_uv_run(struct green__sched *sched);
 /** The smaller of a poller's timeout and what libuv's own timers allow. */
 int green__sched_uv_timeout(struct green__sched *sched, int timeout_ms);
 
-/** A control block for a task, zeroed; NULL without memory. */
-struct green_job *green__sched_allocate(struct green__sched *sched);
+/** A control block for a task, with one reference; NULL without memory. */
+struct green_job *green__sched_allocate(struct green__sched *sched, green_entry entry, void *arg);
 
 /** Give a task a stack and a place in the run queue; 0, -ENOMEM or -ENOSPC. */
 int green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t stack_size);
 
 /** Put a worker of this thread, new or parked, into the run queue. */
-void green__sched_ready(struct green_job *job);
+static inline void
+green__sched_ready(struct green_job *job)
+{
+    struct green__sched *sched = job->sched;
+    job->state = GREEN__READY;
+    job->next = NULL;
+    if (sched->ready_last == NULL) {
+        sched->ready_first = job;
+    } else {
+        sched->ready_last->next = job;
+    }
+    sched->ready_last = job;
+    sched->ready_count++;
+}
 
 /** Give up the processor: the worker is parked, or in the run queue, and returns when it is next.
  */

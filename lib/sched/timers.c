@@ -13,11 +13,8 @@
 #define ARITY 4
 
 int
-green__timers_reserve(struct green__timers *timers, size_t count)
+green__timers_grow(struct green__timers *timers, size_t count)
 {
-    if (count <= timers->capacity) {
-        return 0;
-    }
     size_t capacity = timers->capacity == 0 ? 16 : timers->capacity;
     while (capacity < count) {
         capacity *= 2;

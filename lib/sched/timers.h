@@ -24,8 +24,14 @@ struct green__timers {
     size_t capacity;
 };
 
+int green__timers_grow(struct green__timers *timers, size_t count);
+
 /** Make room for `count` timers in all; 0 or -ENOMEM. */
-int green__timers_reserve(struct green__timers *timers, size_t count);
+static inline int
+green__timers_reserve(struct green__timers *timers, size_t count)
+{
+    return count <= timers->capacity ? 0 : green__timers_grow(timers, count);
+}
 
 /** Set a timer, or move one that is set. Room was made before. */
 void green__timers_set(struct green__timers *timers, struct green__timer *timer,

@@ -17,11 +17,10 @@
 #include "sched/sched.h"
 
 bool
-green__wait_in_kernel(const struct green_job *self)
+green__wait_host_in_kernel(const struct green_job *self)
 {
     const struct green__sched *sched = self->sched;
-    return self->kind != GREEN_TASK &&
-           (sched == NULL || (sched->task_count == 0 && sched->uv_requests == 0 && !sched->seeded));
+    return sched == NULL || (sched->task_count == 0 && sched->uv_requests == 0 && !sched->seeded);
 }
 
 void
@@ -169,11 +168,9 @@ park_in_loop(struct green_job *self, green_deadline limit)
 }
 
 void
-green__wait_forbid(const struct green_job *self, const char *what)
+green__wait_forbidden(const char *what)
 {
-    if (self->callbacks > 0) {
-        green__misuse("a callback may not wait, and this one would for %s", what);
-    }
+    green__misuse("a callback may not wait, and this one would for %s", what);
 }
 
 /** Say what a worker waits for from now on. */

@@ -115,8 +115,16 @@ void green__wait_reconsider(struct green_job *job);
 /** Cancel a worker that has not ended (the caller holds the lock of its end, or is itself). */
 void green__wait_cancel(struct green_job *job);
 
+_Noreturn void green__wait_forbidden(const char *what);
+
 /** A worker that runs a callback is about to wait: that is misuse, and aborts. */
-void green__wait_forbid(const struct green_job *self, const char *what);
+static inline void
+green__wait_forbid(const struct green_job *self, const char *what)
+{
+    if (self->callbacks > 0) {
+        green__wait_forbidden(what);
+    }
+}
 
 /** The deadline that holds for a call: its own or that of the innermost scopes. */
 static inline green_deadline
@@ -223,9 +231,15 @@ green__waiter_claim(struct green__waiter *waiter)
 
 /* ---- blocking in the kernel ---- */
 
+bool green__wait_host_in_kernel(const struct green_job *self);
+
 /** Whether the worker blocks in the kernel: it is a thread's own stack and the thread has no tasks.
  */
-bool green__wait_in_kernel(const struct green_job *self);
+static inline bool
+green__wait_in_kernel(const struct green_job *self)
+{
+    return self->kind != GREEN_TASK && green__wait_host_in_kernel(self);
+}
 
 /**
  * A thread is about to make a system call that may block.

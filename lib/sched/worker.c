@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/alone.h"
 #include "base/errors.h"
 #include "base/futex.h"
 #include "sched/registry.h"
@@ -28,22 +29,53 @@ static atomic_uint thread_count;
 static pthread_key_t adopted_key;
 static pthread_once_t adopted_once = PTHREAD_ONCE_INIT;
 
+static uint64_t
+next_id(void)
+{
+    if (green__alone()) {
+        uint64_t id = atomic_load_explicit(&last_id, memory_order_relaxed) + 1;
+        atomic_store_explicit(&last_id, id, memory_order_relaxed);
+        return id;
+    }
+    return atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+}
+
 void
-green__worker_init(struct green_job *job, enum green_kind kind, green_entry entry, void *arg)
+green__worker_renew(struct green_job *job, enum green_kind kind, green_entry entry, void *arg)
 {
     job->kind = (uint8_t)kind;
     job->state = kind == GREEN_TASK ? GREEN__NEW : GREEN__RUNNING;
     job->entry = entry;
     job->arg = arg;
-    job->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    job->id = next_id();
+    job->spawned_at = green__spawn_site;
+    atomic_init(&job->references, 1);
+}
+
+void
+green__worker_init(struct green_job *job, enum green_kind kind, green_entry entry, void *arg)
+{
     job->waiter.job = job;
     green__list_init(&job->waiter.link);
     green__list_init(&job->member);
     green__list_init(&job->registered);
-    job->spawned_at = green__spawn_site;
     green__waitq_init(&job->end);
     green__list_init(&job->hooks);
-    atomic_init(&job->references, 1);
+    green__worker_renew(job, kind, entry, arg);
+}
+
+/** What few workers ever have. */
+static void
+free_extras(struct green_job *job)
+{
+    green__free(atomic_load(&job->name));
+    green__free(atomic_load(&job->alarm));
+    green__free(job->several);
+    green__free(job->locals); /* of what a hook has set after the end */
+    atomic_init(&job->name, NULL);
+    atomic_init(&job->alarm, NULL);
+    job->several = NULL;
+    job->locals = NULL;
 }
 
 void
@@ -52,11 +84,14 @@ green__worker_fini(struct green_job *job)
     if (job->kind != GREEN_TASK) {
         green__registry_remove(job);
     }
-    green__free(atomic_load(&job->name));
-    green__free(atomic_load(&job->alarm));
-    green__free(job->several);
-    green__free(job->locals); /* of what a hook has set after the end */
-    green__fiber_end_worker(job);
+    if (atomic_load_explicit(&job->name, memory_order_relaxed) != NULL ||
+        atomic_load_explicit(&job->alarm, memory_order_relaxed) != NULL || job->several != NULL ||
+        job->locals != NULL) {
+        free_extras(job);
+    }
+    if (job->fiber != NULL) {
+        green__fiber_end_worker(job);
+    }
 }
 
 void
@@ -69,8 +104,12 @@ green__worker_attach(struct green_job *job)
 void
 green__worker_finish(struct green_job *self)
 {
-    green__locals_end(self);
-    green__fiber_end_worker(self);
+    if (self->locals != NULL) {
+        green__locals_end(self);
+    }
+    if (self->fiber != NULL) {
+        green__fiber_end_worker(self);
+    }
 }
 
 /** Join the thread's tasks and close its loop. */
@@ -167,7 +206,11 @@ green_job_get(struct green_job *job)
 void
 green_job_put(struct green_job *job)
 {
-    if (job != NULL && atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) == 1) {
+    /* Who has the only reference to a task is alone with it: it has left its scheduler's list. */
+    if (job != NULL &&
+        ((job->kind == GREEN_TASK &&
+          atomic_load_explicit(&job->references, memory_order_acquire) == 1) ||
+         atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) == 1)) {
         job->release(job);
     }
 }
@@ -219,6 +262,18 @@ green__worker_unhook(struct green_job *job, struct green__hook *hook)
 void
 green__worker_end(struct green_job *job, intptr_t value)
 {
+    if (job->kind == GREEN_TASK &&
+        atomic_load_explicit(&job->references, memory_order_acquire) == 1 &&
+        green__list_empty(&job->hooks)) {
+        /* Who could join, or ask, would have a reference: there is only that of who calls. A task
+         * has left its scheduler's list, where others might have got one. */
+        if (!job->announced) {
+            job->announced = true;
+            job->value = value;
+        }
+        job->ended = true;
+        return;
+    }
     green__waitq_lock(&job->end);
     if (!job->announced) {
         green__worker_announce(job, value);

@@ -5,15 +5,17 @@
  * worker too (the "host" of that thread's scheduler, if it has one). A process job is a handle in
  * the parent and the host of the only thread in the child.
  *
- * The members up to `attention` belong to the thread that the worker lives on. The control block is
- * never on the worker's own stack: a parked stack holds nothing that others touch.
+ * Members belong to the thread that the worker lives on, unless they say "any thread". The control
+ * block is never on the worker's own stack: a parked stack holds nothing that others touch.
  */
 #ifndef GREEN_SCHED_WORKER_H
 #define GREEN_SCHED_WORKER_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "base/list.h"
@@ -96,17 +98,12 @@ struct green__waitq {
 };
 
 struct green_job {
+    /* What a switch and a wait touch. */
     struct green__context context; /**< Of the stack that it is on. */
     struct green_job *next;        /**< In the run queue, or in the cache of free control blocks. */
     struct green__sched *sched;    /**< NULL for a thread that never had a task. */
-    struct green__timer timer; /**< May be set for sooner than the deadline: looked at lazily. */
-    green_deadline deadline;   /**< Of the wait that it is parked in. */
     struct green_timeout *scopes;
-    struct green__waiter waiter;
-    struct green__several *several;     /**< NULL until it first waits in several lists. */
-    struct green__coroutine *coroutine; /**< Whose stack it is on; NULL: its own. */
-    struct green_fiber *fiber;          /**< Which one runs; NULL until it first has any. */
-    struct green__locals *locals;       /**< NULL until a value is set. */
+    green_deadline deadline; /**< Of the wait that it is parked in. */
     unsigned shields;
     unsigned callbacks; /**< It runs callbacks: it may not wait. */
     uint8_t kind;       /**< enum green_kind */
@@ -118,6 +115,8 @@ struct green_job {
     bool daemon;
     bool save_fpu;
     uint8_t streak; /**< Calls in a row that did not have to wait: see green__sched_pace(). */
+    atomic_uint attention;  /**< Any thread. */
+    atomic_uint references; /**< Any thread. */
 
     /* What it waits for, for people: written by its own thread, read by any. */
     _Atomic(const char *) waits_for;  /**< In words; NULL while it runs. */
@@ -135,30 +134,36 @@ struct green_job {
     atomic_bool has_joiners;  /**< Any thread: somebody has waited for its end, */
     atomic_bool awaited;      /**< and was waited for himself. */
 
-    atomic_uint attention; /**< Any thread. */
-    _Atomic(struct green__sched *)
-        doorbell; /**< Any thread: the loop that a thread's own stack runs. */
+    green_entry entry;
+    void *arg;
+    intptr_t value;
+    uint64_t id;
+    const void *spawned_at; /**< Where in the program; NULL: nobody spawned it. */
+    struct green__stack stack;
+    void (*release)(struct green_job *job); /**< Frees what holds the control block. */
     struct green_job *inbox_next;
-    atomic_uint references;   /**< Any thread. */
-    atomic_uint errands;      /**< Any thread: blocking functions that it began and left. */
-    struct green__waitq end;  /**< Any thread: those who join; its lock guards `ended`. */
-    struct green__list hooks; /**< Called before `ended`; guarded by the same lock. */
+    atomic_uint errands; /**< Any thread: blocking functions that it began and left. */
+    struct green__coroutine *coroutine; /**< Whose stack it is on; NULL: its own. */
+    struct green_fiber *fiber;          /**< Which one runs; NULL until it first has any. */
+    _Atomic(struct green__sched *)
+        doorbell;             /**< Any thread: the loop that a thread's own stack runs. */
+    _Atomic(pid_t) thread_id; /**< A thread's own worker: the kernel's number of the thread. */
     bool announced;           /**< `value` stands, and `hooks` takes no more. */
     bool lost;                /**< A process that died before its entry returned. */
     bool ended;
 
-    green_entry entry;
-    void *arg;
-    intptr_t value;
-    struct green__stack stack;
+    /* The end of a worker leaves these as its beginning found them, `green__worker_fini()`
+     * included. A control block that is used again keeps them: see green__worker_clear(). */
+    struct green__waiter waiter;
+    struct green__waitq end;       /**< Any thread: those who join; its lock guards `ended`. */
+    struct green__list hooks;      /**< Called before `ended`; guarded by the same lock. */
     struct green__list member;     /**< A task: of its scheduler's; else of those joined at exit. */
     struct green__list registered; /**< Of all workers that are no tasks: see registry.h. */
-    const void *spawned_at;        /**< Where in the program; NULL: nobody spawned it. */
-    _Atomic(pid_t) thread_id;      /**< A thread's own worker: the kernel's number of the thread. */
-    uint64_t id;
-    _Atomic(char *) name;                   /**< Allocated; NULL until given or asked for. */
-    _Atomic(struct green__alarm *) alarm;   /**< Of a thread that has blocked in the kernel. */
-    void (*release)(struct green_job *job); /**< Frees what holds the control block. */
+    struct green__timer timer;    /**< May be set for sooner than the deadline: looked at lazily. */
+    struct green__locals *locals; /**< NULL until a value is set. */
+    struct green__several *several;       /**< NULL until it first waits in several lists. */
+    _Atomic(char *) name;                 /**< Allocated; NULL until given or asked for. */
+    _Atomic(struct green__alarm *) alarm; /**< Of a thread that has blocked in the kernel. */
 };
 
 /** The worker that runs on this thread; NULL on a thread that the library has not met. */
@@ -197,6 +202,23 @@ void green__worker_fork_child(void);
 
 /** Let go of what green__worker_init() and the worker's life added, its memory aside. */
 void green__worker_fini(struct green_job *job);
+
+/** Make the control block of a worker that has ended and was let go of ready for another one. */
+static inline void
+green__worker_clear(struct green_job *job)
+{
+    /* In pieces that compilers turn into a few stores: a string instruction takes longer. */
+    enum { PIECE = 64 };
+    char *bytes = (char *)job;
+    size_t left = offsetof(struct green_job, waiter);
+    for (; left >= PIECE; left -= PIECE, bytes += PIECE) {
+        memset(bytes, 0, PIECE);
+    }
+    memset(bytes, 0, left);
+}
+
+/** Begin another life of such a control block; the same as green__worker_init(). */
+void green__worker_renew(struct green_job *job, enum green_kind kind, green_entry entry, void *arg);
 
 /** The worker's entry has returned: end what it had for itself. On its own stack; may suspend. */
 void green__worker_finish(struct green_job *self);

@@ -34,8 +34,11 @@ _Static_assert(sizeof(struct green_waiters) == sizeof(struct green__waitq) &&
 #define GREEN__STORE(place, to)         __atomic_store_n(place, to, __ATOMIC_RELAXED)
 #define GREEN__STORE_RELEASE(place, to) __atomic_store_n(place, to, __ATOMIC_RELEASE)
 /** Change *place from *expected; what is done before and after by others stays in order. */
-#define GREEN__SWAP(place, expected, to) \
-    __atomic_compare_exchange_n(place, expected, to, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+#define GREEN__SWAP(place, expected, to)                                             \
+    (green__alone() && GREEN__LOAD(place) == *(expected)                             \
+         ? (GREEN__STORE(place, to), true)                                           \
+         : __atomic_compare_exchange_n(place, expected, to, false, __ATOMIC_ACQ_REL, \
+                                       __ATOMIC_ACQUIRE))
 
 /** The list of the waiters, whose lock is held. */
 static inline struct green__list *

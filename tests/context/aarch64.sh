@@ -18,8 +18,12 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 for backend in aarch64.S ucontext.c; do
     echo "switch_$backend:"
+    leaves=
+    if [ "$backend" != ucontext.c ]; then
+        leaves=-DGREEN__SWITCH_LEAVES=1
+    fi
     "$cc" -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -static \
-        -I "$root/lib" -I "$root/lib/include" -o "$out/switch_check" \
+        ${leaves:+"$leaves"} -I "$root/lib" -I "$root/lib/include" -o "$out/switch_check" \
         "$root/tests/context/switch_check.c" "$root/lib/context/context.c" \
         "$root/lib/context/switch_$backend"
     "$qemu" "$out/switch_check"

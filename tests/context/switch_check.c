@@ -93,6 +93,52 @@ check_turns(void)
     finish(&second);
 }
 
+/* The entry's last frame is left by its return, not by a switch. */
+static void
+leave_by_return(void *arg)
+{
+    struct coroutine *coroutine = arg;
+    strcat(trace, "1");
+    green__context_switch(&coroutine->context, &home, false);
+    strcat(trace, "2");
+    coroutine->done = true;
+    green__context_leave(&coroutine->context, &home);
+}
+
+/* One leaves to another that has not started, which leaves to home. */
+static struct coroutine last;
+
+static void
+leave_to_last(void *arg)
+{
+    struct coroutine *coroutine = arg;
+    coroutine->done = true;
+    strcat(trace, "to ");
+    green__context_leave(&coroutine->context, &last.context);
+}
+
+static void
+check_leaving(void)
+{
+    struct coroutine coroutine = {0};
+    trace[0] = '\0';
+    start(&coroutine, leave_by_return);
+    bool good = true;
+    while (!coroutine.done) { /* it switches once or twice */
+        good = registers_survive(&home, &coroutine.context, 7000) && good;
+    }
+    check("an entry leaves by its return", strcmp(trace, "12") == 0 && coroutine.done);
+    check("registers survive that", good);
+    trace[0] = '\0';
+    start(&coroutine, leave_to_last);
+    start(&last, leave_by_return);
+    resume(&coroutine);
+    resume(&last);
+    check("one leaves to one that starts", strcmp(trace, "to 12") == 0);
+    finish(&coroutine);
+    finish(&last);
+}
+
 static void
 keep_registers(void *arg)
 {
@@ -197,6 +243,7 @@ int
 main(void)
 {
     check_turns();
+    check_leaving();
     check_registers();
     check_alignment();
     check_unwinding();

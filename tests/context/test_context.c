@@ -84,7 +84,7 @@ static void
 drop(struct coroutine *coroutine)
 {
     green__context_drop(&coroutine->context);
-    green__stack_give(pool, &coroutine->stack);
+    green__stack_give(&coroutine->stack);
 }
 
 static void

@@ -123,7 +123,7 @@ START_TEST(guard_outlives_use)
         touch(&stacks[i], 1);
     }
     for (size_t i = 0; i <= GREEN__STACK_WARM_MAX; i++) {
-        green__stack_give(pool, &stacks[i]);
+        green__stack_give(&stacks[i]);
     }
     /* The first has lost its pages, the last has not. */
     ck_assert_int_eq(signal_of_write((char *)stacks[0].low - 1), SIGSEGV);
@@ -155,9 +155,9 @@ START_TEST(stack_given_last_is_taken_first)
     struct green__stack a = take(GREEN__STACK_DEFAULT);
     struct green__stack b = take(GREEN__STACK_DEFAULT);
     struct green__stack c = take(GREEN__STACK_DEFAULT);
-    green__stack_give(pool, &b);
-    green__stack_give(pool, &a);
-    green__stack_give(pool, &c);
+    green__stack_give(&b);
+    green__stack_give(&a);
+    green__stack_give(&c);
     struct green__stack again[] = {take(GREEN__STACK_DEFAULT), take(GREEN__STACK_DEFAULT),
                                    take(GREEN__STACK_DEFAULT)};
     ck_assert_ptr_eq(again[0].low, c.low);
@@ -173,8 +173,8 @@ START_TEST(sizes_do_not_mix)
     struct green__stack large = take(10 * PAGE + 1);
     ck_assert_uint_ge(small.size, GREEN__STACK_MIN - COLOURS * COLOUR_STEP);
     ck_assert_uint_gt(large.size, 10 * PAGE);
-    green__stack_give(pool, &small);
-    green__stack_give(pool, &large);
+    green__stack_give(&small);
+    green__stack_give(&large);
     ck_assert_ptr_eq(take(11 * PAGE).low, large.low);
     ck_assert_ptr_eq(take(GREEN__STACK_MIN).low, small.low);
 }
@@ -215,7 +215,7 @@ START_TEST(unused_stacks_past_the_mark_lose_their_pages)
         touch(&stacks[i], 1);
     }
     for (size_t i = 0; i < ALL; i++) {
-        green__stack_give(pool, &stacks[i]);
+        green__stack_give(&stacks[i]);
     }
     for (size_t i = 0; i < ALL; i++) {
         ck_assert_uint_eq(green__stack_high_water(&stacks[i]), i < COLD ? 0 : PAGE);
@@ -272,7 +272,7 @@ START_TEST(guards_by_mprotect_are_counted)
     struct green__stack none = {0};
     ck_assert_int_eq(green__stack_take(pool, GREEN__STACK_DEFAULT, &none), -ENOSPC);
     ck_assert_ptr_null(none.low);
-    green__stack_give(pool, &last);
+    green__stack_give(&last);
     ck_assert_ptr_eq(take(GREEN__STACK_DEFAULT).low, last.low);
     ck_assert_int_eq(green__stack_take(pool, GREEN__STACK_MIN, &none), -ENOSPC);
 

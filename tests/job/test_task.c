@@ -7,6 +7,8 @@
 #include <fenv.h>
 
 #include "../base/support.h"
+#include "green/generator.h"
+#include "green/local.h"
 #include "green/sync.h"
 #include "green/timeout.h"
 
@@ -408,6 +410,69 @@ START_TEST(handles_are_counted)
 }
 END_TEST
 
+static int ends;
+
+static void
+count_end(struct green_job *job, intptr_t value, int err, void *arg)
+{
+    (void)job;
+    (void)value;
+    (void)err;
+    (void)arg;
+    ends++;
+}
+
+static intptr_t
+leave_traces(void *arg)
+{
+    struct green_job *other = arg;
+    green_local key;
+    if (green_local_create(NULL, &key) != 0 || green_local_set(key, other) != 0) {
+        return -1;
+    }
+    struct green_fiber *fiber = green_fiber_self();
+    struct green_timeout scope;
+    green_timeout_start(&scope, 3600000);
+    int err = green_sleep(3600000); /* sets a timer, and is cancelled */
+    green_timeout_stop(&scope);
+    green_local_destroy(key);
+    return fiber != NULL && err == -ECANCELED ? green_joinall(&other, 1, GREEN_FOREVER) : -1;
+}
+
+static intptr_t
+look_for_traces(void *arg)
+{
+    (void)arg;
+    return green_sleep(1) == 0 && green_job_on_exit(green_self(), count_end, NULL) == 0;
+}
+
+START_TEST(control_blocks_begin_anew)
+{
+    struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
+    options.name = "before";
+    struct green_job *forever = spawn(GREEN_TASK, leave_traces, green_self());
+    struct green_job *job;
+    ck_assert_int_eq(green_spawn_as(GREEN_TASK, leave_traces, forever, &options, &job), 0);
+    const struct green_job *block = job;
+    ck_assert_int_eq(green_job_on_exit(job, count_end, NULL), 0);
+    green_yield();
+    green_job_cancel(job);
+    ck_assert_int_eq(finish(job), -ECANCELED);
+    ck_assert_int_eq(ends, 1);
+
+    job = spawn(GREEN_TASK, look_for_traces, NULL);
+    ck_assert_ptr_eq(job, block); /* else the test has to go about it differently */
+    ck_assert(green_job_alive(job));
+    char name[32];
+    snprintf(name, sizeof name, "task-%d", (int)green_job_id(job));
+    ck_assert_str_eq(green_job_name(job), name);
+    ck_assert_int_eq(finish(job), true);
+    ck_assert_int_eq(ends, 2);
+    green_job_cancel(forever);
+    ck_assert_int_eq(finish(forever), -ECANCELED);
+}
+END_TEST
+
 START_TEST(unknown_kind)
 {
     struct green_job *job = NULL;
@@ -478,6 +543,7 @@ main(void)
         names_numbers_and_kinds,
         main_thread_is_number_1,
         handles_are_counted,
+        control_blocks_begin_anew,
         unknown_kind,
         rounding_modes_are_kept_apart,
     };
