@@ -226,6 +226,7 @@ defaults(void)
         .stack_size = 65536,
         .service = services[0],
         .idle_timeout_ms = 300000,
+        .hibernate_ms = 10000,
         .write_timeout_ms = 60000,
         .drain_timeout_ms = 30000,
         .upgrade_timeout_ms = 10000,

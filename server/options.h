@@ -33,6 +33,7 @@ struct options {
     uint64_t delay_ms;
     uint64_t burn_ms;
     uint64_t idle_timeout_ms;
+    uint64_t hibernate_ms; /**< 0: never. */
     uint64_t write_timeout_ms;
     uint64_t drain_timeout_ms;
     uint64_t upgrade_timeout_ms;

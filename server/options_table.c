@@ -76,6 +76,8 @@ const struct options_row options_rows[] = {
     {"worker-timeout", OPTIONS_DURATION, true, AT(worker_timeout_ms), 1000, 0,
      "a time such as 30s, or 0 for never", "TIME",
      "replace a green worker whose loop stands still for so long (30s)"},
+    {"hibernate", OPTIONS_PATIENCE, false, AT(hibernate_ms), 1000, 1, "a time such as 10s, or off",
+     "TIME", "green: give back the stack of one that was silent for so long (10s)"},
     {"pidfile", OPTIONS_TEXT, false, AT(pidfile), 0, 0, "a path", "FILE",
      "write the process id there"},
     {"config", OPTIONS_TEXT, false, AT(config), 0, 0, "a path", "FILE",
@@ -223,6 +225,12 @@ options_set(struct options *options, const struct options_row *row, const char *
         return value_size(value, number) && *number >= row->least && *number <= row->most;
     case OPTIONS_DURATION:
         return value_duration(value, row->least, number) && *number >= row->most;
+    case OPTIONS_PATIENCE:
+        if (strcmp(value, "off") == 0) {
+            *number = 0;
+            return true;
+        }
+        return value_duration(value, row->least, number) && *number >= row->most;
     case OPTIONS_TEXT:
         return set_text(options, member, value);
     case OPTIONS_FLAG:
@@ -257,7 +265,12 @@ options_format(const struct options *options, const struct options_row *row, cha
     case OPTIONS_SIZE:
         snprintf(buffer, size, "%" PRIu64, *(const uint64_t *)member);
         return buffer;
+    case OPTIONS_PATIENCE:
     case OPTIONS_DURATION:
+        if (row->kind == OPTIONS_PATIENCE && *(const uint64_t *)member == 0) {
+            text = "off";
+            break;
+        }
         snprintf(buffer, size, "%" PRIu64 "ms", *(const uint64_t *)member);
         return buffer;
     case OPTIONS_HOST:

@@ -10,6 +10,7 @@
 enum options_kind {
     OPTIONS_NUMBER,
     OPTIONS_DURATION,
+    OPTIONS_PATIENCE, /**< A duration, or off: 0. */
     OPTIONS_SIZE,
     OPTIONS_TEXT,
     OPTIONS_MODE,

@@ -155,6 +155,8 @@ open_stream(struct server *server, enum green_kind kind, unsigned limit)
     options.limit = limit;
     options.stack_size = server->options.stack_size;
     options.on_trouble = on_trouble;
+    /* What a connection has on its stack is its own, and the library's buffers are elsewhere. */
+    options.hibernate_ms = server->options.hibernate_ms;
     struct green_server *stream = NULL;
     int err = green_server_create(handle, server, &options, &stream);
     for (size_t i = 0; i < server->listeners.count && err == 0; i++) {

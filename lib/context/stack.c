@@ -340,6 +340,12 @@ green__stack_give(const struct green__stack *stack)
 }
 
 size_t
+green__stack_span(const struct green__stack *stack)
+{
+    return stack->class->bytes;
+}
+
+size_t
 green__stack_high_water(const struct green__stack *stack)
 {
     size_t page = green__guard_page();

@@ -87,6 +87,9 @@ struct green__stack_stats {
 void green__stack_pool_stats(const struct green__stack_pool *pool,
                              struct green__stack_stats *ret_stats);
 
+/** Bytes from its `low` to where its pages end: some more than its size. */
+size_t green__stack_span(const struct green__stack *stack);
+
 /** Bytes of the stack that were touched since its pages were last given back, in whole pages. */
 size_t green__stack_high_water(const struct green__stack *stack);
 

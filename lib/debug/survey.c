@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "sched/coroutine.h"
+#include "sched/hibernate.h"
 
 static struct green__survey *
 survey_of(struct green__errand *errand)
@@ -133,14 +134,28 @@ walk_task(struct green__survey *survey, const struct green_job *task, struct gre
     }
 }
 
+/** The same of one that may hibernate: its stack is brought back for the look. */
 static void
-look_at(struct green__survey *survey, const struct green_job *task)
+walk_any_task(struct green__survey *survey, struct green_job *task, struct green__walk *ret_walk)
+{
+    bool hibernates = task->image != NULL;
+    if (hibernates) {
+        green__hibernate_wake(task);
+    }
+    walk_task(survey, task, ret_walk);
+    if (hibernates) {
+        green__hibernate_resume(task);
+    }
+}
+
+static void
+look_at(struct green__survey *survey, struct green_job *task)
 {
     struct green__description who;
     struct green__walk walk;
     green__describe(task, &who);
     who.state = state_of(task);
-    walk_task(survey, task, &walk);
+    walk_any_task(survey, task, &walk);
     struct green__cohort *cohort = cohort_for(survey, &walk, &who);
     if (cohort == NULL) {
         survey->left_out++;

@@ -13,6 +13,7 @@
 #include "io/engine.h"
 #include "io/kernel.h"
 #include "io/view.h"
+#include "sched/hibernate.h"
 #include "sched/wait.h"
 
 static struct green_job **
@@ -47,6 +48,9 @@ await(struct green__io *io, int fd, struct green__slot *slot, unsigned event)
     }
     green__wait_begin(self);
     green__wait_on_fd(self, fd);
+    if (event == GREEN__READABLE) {
+        green__hibernate_allow(self); /* the kernel has no pointers of ours meanwhile */
+    }
     *place = self;
     err =
         green__io_park(io, self, GREEN_FOREVER,

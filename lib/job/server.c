@@ -205,6 +205,7 @@ spawn_connection(struct green_server *server, int fd)
     struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
     options.daemon = true; /* what is not stopped ends with its owner */
     options.stack_size = server->options.stack_size;
+    options.hibernate_ms = server->options.hibernate_ms;
     int err = green_spawn_as(own_kind(server), connection_main, connection, &options, NULL);
     if (err != 0) {
         green__free(connection);

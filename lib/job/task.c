@@ -22,6 +22,7 @@ green__task_spawn(green_entry entry, void *arg, const struct green_spawn_options
     }
     task->daemon = options->daemon;
     task->save_fpu = options->save_fpu;
+    task->hibernate_ms = options->hibernate_ms;
     err = green__job_set_name(task, options);
     if (err == 0) {
         size_t size = options->stack_size == 0 ? GREEN__STACK_DEFAULT : options->stack_size;

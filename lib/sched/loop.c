@@ -17,6 +17,7 @@
 #include "base/errors.h"
 #include "sched/coroutine.h"
 #include "sched/errand.h"
+#include "sched/hibernate.h"
 #include "sched/sched.h"
 #include "sched/seed.h"
 #include "sched/wait.h"
@@ -265,6 +266,7 @@ green__sched_destroy(struct green__sched *sched)
         green__misuse("a libuv handle is still open in a loop whose thread ends");
     }
     fini_parts(sched);
+    green__hibernate_fini(sched);
     while (sched->free_jobs != NULL) {
         struct green_job *next = sched->free_jobs->next;
         green__free(sched->free_jobs);

@@ -19,6 +19,7 @@
 #include "sched/errand.h"
 #include "sched/quiet.h"
 #include "sched/seed.h"
+#include "sched/hibernate.h"
 #include "sched/wait.h"
 
 /** Switches between two looks at the outside world: keeps the look's price per switch small. */
@@ -117,6 +118,9 @@ static inline void
 switch_to(struct green__sched *sched, struct green_job *from, struct green_job *to)
 {
     green__count(&sched->counts.switches);
+    if (__builtin_expect(to->image != NULL, 0)) {
+        green__hibernate_wake(to);
+    }
     if (from->save_fpu) {
         switch_keeping_fpu(sched, from, to);
     } else {
@@ -156,6 +160,9 @@ poll_timeout(struct green__sched *sched)
         return 0;
     }
     green_deadline next = green__timers_next(&sched->timers);
+    if (sched->dormitory != NULL && green__hibernate_next(sched) < next) {
+        next = green__hibernate_next(sched);
+    }
     return next == GREEN_FOREVER ? -1 : green__clock_ms_until(next, green__clock_now());
 }
 
@@ -202,6 +209,9 @@ turn(struct green__sched *sched)
     }
     green__sched_take_inbox(sched);
     expire_timers(sched);
+    if (sched->dormitory != NULL && green__hibernate_due(sched)) {
+        green__hibernate_sweep(sched);
+    }
     if (atomic_load_explicit(&sched->host->attention, memory_order_relaxed) != 0) {
         green__wait_heed(sched->host);
     }
@@ -297,6 +307,7 @@ task_main(void *arg)
     green__worker_finish(self);
     self->state = GREEN__ENDED;
     green__timers_unset(&sched->timers, &self->timer);
+    green__hibernate_delist(sched, self);
     green__lock(&sched->tasks_lock);
     green__list_remove(&self->member);
     green__unlock(&sched->tasks_lock);
@@ -318,6 +329,9 @@ task_main(void *arg)
         sched->host_due = true;
     }
     green__count(&sched->counts.switches);
+    if (__builtin_expect(next->image != NULL, 0)) {
+        green__hibernate_wake(next);
+    }
     green__running = next;
     green__context_leave(&self->context, &next->context);
 }
@@ -380,6 +394,9 @@ green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t st
         green__count_set(&sched->stamp, green__clock_coarse());
     }
     sched->daemon_count += task->daemon;
+    if (task->hibernate_ms > 0) {
+        green__hibernate_enlist(sched, task);
+    }
     green__sched_ready(task);
     return 0;
 }

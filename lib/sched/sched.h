@@ -93,6 +93,7 @@ struct green__sched {
     struct green__timers timers;
     struct green__poller *poller;
     struct green__stack_pool *stacks;
+    struct green__dormitory *dormitory; /**< NULL until a task may hibernate. */
     struct green_job *free_jobs;
     size_t free_job_count;
     struct green__list tasks;

@@ -210,6 +210,7 @@ park(struct green_job *self, green_deadline deadline, const char *what)
         err = 0;
     }
     green__wait_noted(self);
+    self->rests = false;
     return self->woken ? 0 : err;
 }
 

@@ -30,6 +30,7 @@ struct green__sched;
 struct green__alarm;
 struct green__edge;
 struct green__coroutine;
+struct green__image;
 struct green__locals;
 struct green_fiber;
 
@@ -102,6 +103,7 @@ struct green_job {
     struct green__context context; /**< Of the stack that it is on. */
     struct green_job *next;        /**< In the run queue, or in the cache of free control blocks. */
     struct green__sched *sched;    /**< NULL for a thread that never had a task. */
+    struct green__image *image;    /**< Its stack while that hibernates: see hibernate.h. */
     struct green_timeout *scopes;
     green_deadline deadline; /**< Of the wait that it is parked in. */
     unsigned shields;
@@ -151,6 +153,8 @@ struct green_job {
     bool announced;           /**< `value` stands, and `hooks` takes no more. */
     bool lost;                /**< A process that died before its entry returned. */
     bool ended;
+    bool rests;            /**< In a wait in which it may hibernate. */
+    uint64_t hibernate_ms; /**< After how long it does; 0: never. */
 
     /* The end of a worker leaves these as its beginning found them, `green__worker_fini()`
      * included. A control block that is used again keeps them: see green__worker_clear(). */
@@ -158,7 +162,8 @@ struct green_job {
     struct green__waitq end;       /**< Any thread: those who join; its lock guards `ended`. */
     struct green__list hooks;      /**< Called before `ended`; guarded by the same lock. */
     struct green__list member;     /**< A task: of its scheduler's; else of those joined at exit. */
-    struct green__list registered; /**< Of all workers that are no tasks: see registry.h. */
+    struct green__list registered; /**< Of all workers that are no tasks: see registry.h; of a task,
+                                      among those that may hibernate. */
     struct green__timer timer;    /**< May be set for sooner than the deadline: looked at lazily. */
     struct green__locals *locals; /**< NULL until a value is set. */
     struct green__several *several;       /**< NULL until it first waits in several lists. */

@@ -46,6 +46,7 @@ static const struct wrong {
     {{"--burn", "a bit"}, 2, {"--burn", "a bit"}},
     {{"--idle-timeout", "5parsecs"}, 2, {"--idle-timeout", "5parsecs", "s"}},
     {{"--idle-timeout", "-1s"}, 2, {"--idle-timeout", "-1s"}},
+    {{"--hibernate", "soon"}, 2, {"--hibernate", "soon", "off"}},
     {{"--write-timeout", ""}, 2, {"--write-timeout"}},
     {{"--drain-timeout", "soon"}, 2, {"--drain-timeout", "soon"}},
     {{"--drain-timeout", "99999999999999999999s"}, 2, {"--drain-timeout", "99999999999999999999s"}},
@@ -110,7 +111,8 @@ START_TEST(version_and_help_are_printed)
         "--backlog",    "--workers",      "--max-workers",   "--max-connections",
         "--stack-size", "--service",      "--encoding",      "--delay",
         "--burn",       "--idle-timeout", "--write-timeout", "--drain-timeout",
-        "--pidfile",    "--log-format",   "--log-level",     "--version",
+        "--hibernate",  "--pidfile",      "--log-format",    "--log-level",
+        "--version",
     };
     struct server server = server_run(OPTIONS("--help"));
     ck_assert_int_eq(server_wait(&server), 0);

@@ -64,11 +64,21 @@ struct green_spawn_options {
     size_t keep_fd_count;
     /** A process: keep all descriptors, whatever keep_fds says. */
     bool keep_all_fds;
+    /**
+     * A task: milliseconds that it waits in one call to receive or accept, before its stack's
+     * memory is given back for the rest of that wait; 0: never.
+     *
+     * It is a promise: nobody else, be it another worker or the kernel, reads or writes what is on
+     * the task's stack while it waits for something to receive or accept. The stack comes back to
+     * the same addresses, with the same contents, before the task goes on. Milliseconds of seconds:
+     * it saves the memory of those who have nothing to do, and costs some microseconds each time.
+     */
+    uint64_t hibernate_ms;
 };
 
-#define GREEN_SPAWN_OPTIONS                   \
-    {                                         \
-        NULL, false, 0, false, NULL, 0, false \
+#define GREEN_SPAWN_OPTIONS                      \
+    {                                            \
+        NULL, false, 0, false, NULL, 0, false, 0 \
     }
 
 /**

@@ -36,11 +36,12 @@ struct green_server_options {
     /** Called when accepting fails for want of something, once until it works again; may be NULL.
      */
     void (*on_trouble)(int err, void *config);
+    uint64_t hibernate_ms; /**< Of tasks: see struct green_spawn_options, and what it promises. */
 };
 
-#define GREEN_SERVER_OPTIONS   \
-    {                          \
-        GREEN_TASK, 0, 0, NULL \
+#define GREEN_SERVER_OPTIONS      \
+    {                             \
+        GREEN_TASK, 0, 0, NULL, 0 \
     }
 
 /**

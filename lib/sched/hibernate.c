@@ -1,0 +1,283 @@
+/*
+ * Which tasks hibernate, and how their pages go and come.
+ *
+ * A scheduler's tasks that may hibernate stand in a ring while they are awake. A sweep goes round
+ * it, some steps a turn of the loop, so that it never takes long; rounds begin when half the
+ * shortest of their times has passed. Pages are given back many stacks at a time.
+ *
+ * Invariant: a task stands in the ring exactly while it has no image. A task with an image is
+ * parked, and its stack is not read or written by anybody.
+ */
+#include "sched/hibernate.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "context/guard.h"
+#include "sched/image.h"
+
+/** Tasks that a sweep looks at in one turn of the loop: some microseconds. */
+#define STEPS_PER_TURN 256
+
+/** A round is worth while no more often than this. */
+#define PAUSE_MIN_NS (10 * GREEN__NS_PER_MS)
+
+#ifdef __OPTIMIZE__
+bool green__hibernate_guard = false;
+#else
+bool green__hibernate_guard = true;
+#endif
+
+struct green__dormitory {
+    struct green__list awake;
+    size_t awake_count;
+    size_t to_do;        /* Of the round that goes on: so many are still to be looked at. */
+    green_deadline next; /* When a round begins, or goes on. */
+    uint64_t pause_ns;   /* Between the beginnings of two rounds. */
+    struct green__patterns *patterns;
+    size_t count;
+    size_t bytes;
+    size_t given_count;
+    struct iovec given[STEPS_PER_TURN]; /* Stacks whose pages are about to go. */
+};
+
+static uint64_t
+stamp_of(const struct green__sched *sched)
+{
+    return atomic_load_explicit(&sched->stamp, memory_order_relaxed);
+}
+
+static struct green__dormitory *
+dormitory_of(struct green__sched *sched)
+{
+    if (sched->dormitory == NULL) {
+        struct green__dormitory *made = green__alloc_zeroed(sizeof *made);
+        if (made == NULL) {
+            return NULL;
+        }
+        green__list_init(&made->awake);
+        made->next = GREEN_FOREVER;
+        made->pause_ns = UINT64_MAX;
+        sched->dormitory = made;
+    }
+    return sched->dormitory;
+}
+
+static void
+enter(struct green__sched *sched, struct green_job *task)
+{
+    struct green__dormitory *dormitory = sched->dormitory;
+    green__list_append(&dormitory->awake, &task->registered);
+    dormitory->awake_count++;
+    if (dormitory->next == GREEN_FOREVER) {
+        dormitory->next = green__clock_coarse() + dormitory->pause_ns;
+    }
+}
+
+static void
+leave(struct green__dormitory *dormitory, struct green_job *task)
+{
+    green__list_remove(&task->registered);
+    dormitory->awake_count--;
+}
+
+void
+green__hibernate_enlist(struct green__sched *sched, struct green_job *task)
+{
+    if (!GREEN__HIBERNATES || sched->seeded) {
+        return;
+    }
+    struct green__dormitory *dormitory = dormitory_of(sched);
+    if (dormitory == NULL) {
+        return;
+    }
+    uint64_t pause_ns = task->hibernate_ms * GREEN__NS_PER_MS / 2;
+    if (pause_ns < PAUSE_MIN_NS) {
+        pause_ns = PAUSE_MIN_NS;
+    }
+    if (pause_ns < dormitory->pause_ns) {
+        dormitory->pause_ns = pause_ns;
+        if (dormitory->next != GREEN_FOREVER) {
+            dormitory->next = green__clock_coarse() + pause_ns;
+        }
+    }
+    enter(sched, task);
+}
+
+void
+green__hibernate_delist(struct green__sched *sched, struct green_job *task)
+{
+    if (!green__list_empty(&task->registered)) {
+        leave(sched->dormitory, task);
+    }
+}
+
+bool
+green__hibernate_due(const struct green__sched *sched)
+{
+    return stamp_of(sched) >= sched->dormitory->next;
+}
+
+green_deadline
+green__hibernate_next(const struct green__sched *sched)
+{
+    /* The stamp that it will be compared with is a tick late. */
+    return sched->dormitory->next == GREEN_FOREVER ? GREEN_FOREVER
+                                                   : sched->dormitory->next + PAUSE_MIN_NS;
+}
+
+size_t
+green__hibernate_count(const struct green__sched *sched, size_t *ret_bytes)
+{
+    *ret_bytes = sched->dormitory == NULL ? 0 : sched->dormitory->bytes;
+    return sched->dormitory == NULL ? 0 : sched->dormitory->count;
+}
+
+void
+green__hibernate_fini(struct green__sched *sched)
+{
+    if (sched->dormitory != NULL) {
+        green__patterns_free(sched->dormitory->patterns);
+        green__free(sched->dormitory);
+        sched->dormitory = NULL;
+    }
+}
+
+/* ---- pages ---- */
+
+/** Give back the pages of all stacks at once; false where the kernel knows no such call. */
+static bool
+release_together(struct green__dormitory *dormitory)
+{
+#ifdef SYS_process_madvise
+    static bool refused;
+    int self = refused ? -1 : (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (self < 0) {
+        return false;
+    }
+    size_t wanted = 0;
+    for (size_t i = 0; i < dormitory->given_count; i++) {
+        wanted += dormitory->given[i].iov_len;
+    }
+    ssize_t done = syscall(SYS_process_madvise, self, dormitory->given, dormitory->given_count,
+                           MADV_DONTNEED, 0);
+    close(self);
+    refused = done < 0;
+    return done >= 0 && (size_t)done == wanted;
+#else
+    (void)dormitory;
+    return false;
+#endif
+}
+
+static void
+release(struct green__dormitory *dormitory)
+{
+    if (dormitory->given_count > 0 && !release_together(dormitory)) {
+        for (size_t i = 0; i < dormitory->given_count; i++) {
+            madvise(dormitory->given[i].iov_base, dormitory->given[i].iov_len, MADV_DONTNEED);
+        }
+    }
+    dormitory->given_count = 0;
+}
+
+static void
+give_pages(struct green__dormitory *dormitory, const struct green__stack *stack)
+{
+    size_t size = green__stack_span(stack);
+    if (green__hibernate_guard) {
+        madvise(stack->low, size, MADV_DONTNEED);
+        mprotect(stack->low, size, PROT_NONE);
+        return;
+    }
+    dormitory->given[dormitory->given_count++] = (struct iovec){stack->low, size};
+}
+
+static void
+take_pages(const struct green__stack *stack)
+{
+    if (green__hibernate_guard) {
+        mprotect(stack->low, green__stack_span(stack), PROT_READ | PROT_WRITE);
+    }
+}
+
+/* ---- to sleep and back ---- */
+
+static void
+lay_down(struct green__dormitory *dormitory, struct green_job *task)
+{
+    struct green__image *image = green__image_make(&dormitory->patterns, task);
+    if (image == NULL) {
+        return; /* without memory to save some it stays as it is */
+    }
+    leave(dormitory, task);
+    task->image = image;
+    dormitory->count++;
+    dormitory->bytes += green__image_size(image);
+    give_pages(dormitory, &task->stack);
+}
+
+void
+green__hibernate_wake(struct green_job *task)
+{
+    struct green__dormitory *dormitory = task->sched->dormitory;
+    int saved = errno;
+    dormitory->count--;
+    dormitory->bytes -= green__image_size(task->image);
+    take_pages(&task->stack);
+    green__image_unmake(task->image, task);
+    task->image = NULL;
+    enter(task->sched, task);
+    errno = saved;
+}
+
+void
+green__hibernate_resume(struct green_job *task)
+{
+    struct green__dormitory *dormitory = task->sched->dormitory;
+    lay_down(dormitory, task);
+    release(dormitory);
+}
+
+/** Whether the task has waited for long enough, on its own stack, in a call that allows it. */
+static bool
+is_idle(const struct green__sched *sched, const struct green_job *task)
+{
+    uint64_t since = atomic_load_explicit(&task->waits_since, memory_order_relaxed);
+    uint64_t stamp = stamp_of(sched);
+    return task->state == GREEN__PARKED && task->rests && task->coroutine == NULL &&
+           stamp >= since && stamp - since >= task->hibernate_ms * GREEN__NS_PER_MS;
+}
+
+void
+green__hibernate_sweep(struct green__sched *sched)
+{
+    struct green__dormitory *dormitory = sched->dormitory;
+    if (dormitory->to_do == 0) {
+        dormitory->to_do = dormitory->awake_count;
+        dormitory->next = stamp_of(sched) + dormitory->pause_ns;
+    }
+    size_t steps = dormitory->to_do < STEPS_PER_TURN ? dormitory->to_do : STEPS_PER_TURN;
+    dormitory->to_do -= steps;
+    while (steps > 0 && !green__list_empty(&dormitory->awake)) {
+        struct green__list *link = green__list_shift(&dormitory->awake);
+        green__list_append(&dormitory->awake, link);
+        struct green_job *task = GREEN__CONTAINER(link, struct green_job, registered);
+        if (is_idle(sched, task)) {
+            lay_down(dormitory, task);
+        }
+        steps--;
+    }
+    release(dormitory);
+    if (dormitory->awake_count == 0) {
+        dormitory->to_do = 0;
+        dormitory->next = GREEN_FOREVER;
+    } else if (dormitory->to_do > 0) {
+        dormitory->next = stamp_of(sched); /* goes on in the next turn */
+    }
+}

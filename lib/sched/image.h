@@ -1,0 +1,35 @@
+/*
+ * A sleeping stack's words, in as few bytes as may be.
+ *
+ * Tasks that wait in the same call have the same frames on their stacks: return addresses, saved
+ * registers, locals that are the same for all. So an image says how its words differ from those of
+ * the first task that slept there, two bits each: the same; the same distance from the top of the
+ * stack, or from the control block; or another one, which is kept.
+ */
+#ifndef GREEN_SCHED_IMAGE_H
+#define GREEN_SCHED_IMAGE_H
+
+#include <stdint.h>
+
+#include "sched/worker.h"
+
+/** The stacks that others are compared with. */
+struct green__patterns;
+
+/** A sleeping stack. */
+struct green__image;
+
+/** Make an image of the live part of a parked task's stack; NULL without memory. */
+struct green__image *green__image_make(struct green__patterns **patterns,
+                                       const struct green_job *task);
+
+/** Put the words back, and free the image. */
+void green__image_unmake(struct green__image *image, const struct green_job *task);
+
+/** Bytes that it takes. */
+size_t green__image_size(const struct green__image *image);
+
+/** Free them; there is no image left. */
+void green__patterns_free(struct green__patterns *patterns);
+
+#endif

@@ -1,0 +1,293 @@
+/*
+ * Tasks that hibernate while they wait to receive: who does, who does not, what they find when they
+ * wake, and what becomes of those who touch a sleeping stack.
+ *
+ * Where stacks are watched by a sanitizer nobody hibernates, and the rest has to hold all the same.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../base/support.h"
+#include "green/net.h"
+#include "green/timeout.h"
+#include "sched/hibernate.h"
+#include "sched/sched.h"
+
+#define SLEEPERS   100
+#define FOREVER_MS 3600000
+
+struct sleeper {
+    int ends[2]; /* The task receives from the first. */
+    uint64_t seed;
+    unsigned times;          /* It receives so often. */
+    uint64_t timeout_ms;     /* Of each of them. */
+    volatile uint64_t *word; /* On its stack. */
+    struct green_job *job;
+};
+
+static struct sleeper sleepers[SLEEPERS];
+
+/** Fill a part of the stack with what follows from a seed. */
+static void
+fill(uint64_t *words, size_t count, uint64_t seed)
+{
+    for (size_t i = 0; i < count; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        words[i] = seed;
+    }
+}
+
+/** Receive with frames and contents of its own; 0 when all was as it had been. */
+static intptr_t
+sleep_and_look(struct sleeper *self, unsigned depth)
+{
+    uint64_t words[24];
+    uint64_t expected[24];
+    uint64_t *volatile place = words;
+    fill(words, 24, self->seed + depth);
+    intptr_t err = 0;
+    if (depth > 0) {
+        err = sleep_and_look(self, depth - 1);
+    } else {
+        struct green_timeout timeout;
+        char byte;
+        self->word = words;
+        green_timeout_start(&timeout, self->timeout_ms);
+        ssize_t got = green_recv(self->ends[0], &byte, 1, 0);
+        green_timeout_stop(&timeout);
+        err = got < 0 ? got : 0;
+        if (got == -ETIMEDOUT && !green_timeout_fired(&timeout)) {
+            err = -1;
+        }
+    }
+    fill(expected, 24, self->seed + depth);
+    return place == words && memcmp(words, expected, sizeof words) == 0 ? err : -1;
+}
+
+static intptr_t
+sleeper_main(void *arg)
+{
+    struct sleeper *self = arg;
+    intptr_t err = 0;
+    for (unsigned i = 0; i < self->times && err == 0; i++) {
+        err = sleep_and_look(self, (unsigned)self->seed % 5);
+    }
+    return err;
+}
+
+static void
+start(struct sleeper *sleeper, uint64_t seed, unsigned times, uint64_t hibernate_ms)
+{
+    struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
+    options.hibernate_ms = hibernate_ms;
+    sleeper->seed = seed;
+    sleeper->times = times;
+    sleeper->timeout_ms = FOREVER_MS;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sleeper->ends), 0);
+    ck_assert_int_eq(green_spawn_as(GREEN_TASK, sleeper_main, sleeper, &options, &sleeper->job), 0);
+}
+
+static intptr_t
+end(struct sleeper *sleeper)
+{
+    intptr_t value = finish(sleeper->job);
+    close(sleeper->ends[0]);
+    close(sleeper->ends[1]);
+    return value;
+}
+
+static size_t
+asleep(void)
+{
+    size_t bytes;
+    return green__hibernate_count(green_self()->sched, &bytes);
+}
+
+/** Wait until so many hibernate. */
+static void
+await_asleep(size_t count)
+{
+    while (GREEN__HIBERNATES && asleep() != count) {
+        green_sleep(2);
+    }
+}
+
+static void
+send_one(const struct sleeper *sleeper)
+{
+    ck_assert_int_eq(write(sleeper->ends[1], "x", 1), 1);
+}
+
+START_TEST(contents_come_back)
+{
+    for (int i = 0; i < SLEEPERS; i++) {
+        start(&sleepers[i], (uint64_t)i, 3, 1);
+    }
+    for (int round = 0; round < 3; round++) {
+        await_asleep(SLEEPERS);
+        for (int i = 0; i < SLEEPERS; i++) {
+            send_one(&sleepers[i]);
+        }
+        green_yield();
+    }
+    for (int i = 0; i < SLEEPERS; i++) {
+        ck_assert_int_eq(end(&sleepers[i]), 0);
+    }
+    ck_assert_uint_eq(asleep(), 0);
+}
+END_TEST
+
+START_TEST(pages_go_and_images_are_small)
+{
+    if (!GREEN__HIBERNATES) {
+        return;
+    }
+    for (int i = 0; i < SLEEPERS; i++) {
+        start(&sleepers[i], 4, 1, 1); /* the same for all, as in a server */
+    }
+    await_asleep(SLEEPERS);
+    for (int i = 0; i < SLEEPERS; i++) {
+        if (!green__hibernate_guard) {
+            ck_assert_uint_eq(green__stack_high_water(&sleepers[i].job->stack), 0);
+        }
+    }
+    size_t bytes;
+    green__hibernate_count(green_self()->sched, &bytes);
+    ck_assert_uint_lt(bytes / SLEEPERS, 300); /* more than a kibibyte is alive */
+    for (int i = 0; i < SLEEPERS; i++) {
+        send_one(&sleepers[i]);
+        ck_assert_int_eq(end(&sleepers[i]), 0);
+    }
+}
+END_TEST
+
+static void *
+cancel_from_elsewhere(void *arg)
+{
+    green_job_cancel(arg);
+    return NULL;
+}
+
+START_TEST(cancellation_and_timeouts_wake)
+{
+    start(&sleepers[0], 1, 1, 1);
+    start(&sleepers[1], 2, 1, 1);
+    start(&sleepers[2], 3, 1, 1);
+    sleepers[2].timeout_ms = 300;
+    await_asleep(3);
+    green_job_cancel(sleepers[0].job);
+    ck_assert_int_eq(end(&sleepers[0]), -ECANCELED);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, cancel_from_elsewhere, sleepers[1].job), 0);
+    ck_assert_int_eq(end(&sleepers[1]), -ECANCELED);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(end(&sleepers[2]), -ETIMEDOUT);
+}
+END_TEST
+
+static intptr_t
+just_sleep(void *arg)
+{
+    (void)arg;
+    return green_sleep(FOREVER_MS);
+}
+
+START_TEST(others_stay_awake)
+{
+    struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
+    struct green_job *job;
+    options.hibernate_ms = 1;
+    ck_assert_int_eq(green_spawn_as(GREEN_TASK, just_sleep, NULL, &options, &job), 0);
+    start(&sleepers[0], 1, 1, 0);          /* no promise */
+    start(&sleepers[1], 1, 1, FOREVER_MS); /* not for long enough */
+    start(&sleepers[2], 1, 1, 1);
+    await_asleep(1);
+    ck_assert_ptr_null(job->image); /* it waits for no descriptor */
+    ck_assert_ptr_null(sleepers[0].job->image);
+    ck_assert_ptr_null(sleepers[1].job->image);
+    green_job_cancel(job);
+    ck_assert_int_eq(finish(job), -ECANCELED);
+    for (int i = 0; i < 3; i++) {
+        send_one(&sleepers[i]);
+        ck_assert_int_eq(end(&sleepers[i]), 0);
+    }
+}
+END_TEST
+
+static void
+touch_a_sleeper(void)
+{
+    struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    green__hibernate_guard = true;
+    start(&sleepers[0], 1, 2, 1);
+    await_asleep(1);
+    send_one(&sleepers[0]); /* in its own time it is guarded no more */
+    green_yield();
+    await_asleep(1);
+    printf("%d", (int)*sleepers[0].word);
+}
+
+START_TEST(foreign_touches_are_deadly)
+{
+    touch_a_sleeper();
+}
+END_TEST
+
+/** Sleepers that are woken, cancelled and timed out at random, until each has ended. */
+START_TEST(random_ends)
+{
+    enum { PATIENCE = 8 };
+    const int rounds = stress(2000, 100);
+    unsigned random = 12345;
+    green__hibernate_guard = _i == 1;
+    for (int i = 0; i < SLEEPERS; i++) {
+        start(&sleepers[i], random, PATIENCE, 1);
+    }
+    for (int round = 0; round < rounds; round++) {
+        random = random * 1103515245u + 12345u;
+        struct sleeper *sleeper = &sleepers[random / 65536 % SLEEPERS];
+        if (random / 8 % 16 == 0) {
+            green_job_cancel(sleeper->job);
+        } else {
+            send_one(sleeper);
+        }
+        if (random % 32 == 0) {
+            green_sleep(1 + random / 64 % 16);
+        } else {
+            green_yield();
+        }
+        if (!green_job_alive(sleeper->job)) {
+            intptr_t value = end(sleeper);
+            ck_assert(value == 0 || value == -ECANCELED || value == -ETIMEDOUT);
+            start(sleeper, random, PATIENCE, 1 + random % 20);
+            sleeper->timeout_ms = random % 4 == 0 ? 15 : FOREVER_MS;
+        }
+    }
+    for (int i = 0; i < SLEEPERS; i++) {
+        green_job_cancel(sleepers[i].job);
+        intptr_t value = end(&sleepers[i]);
+        ck_assert(value == 0 || value == -ECANCELED || value == -ETIMEDOUT);
+    }
+}
+END_TEST
+
+int
+main(void)
+{
+    TCase *tests = make_case("hibernate");
+    tcase_add_test(tests, contents_come_back);
+    tcase_add_test(tests, pages_go_and_images_are_small);
+    tcase_add_test(tests, cancellation_and_timeouts_wake);
+    tcase_add_test(tests, others_stay_awake);
+    if (GREEN__HIBERNATES) {
+        tcase_add_test_raise_signal(tests, foreign_touches_are_deadly, SIGSEGV);
+    }
+    tcase_add_loop_test(tests, random_ends, 0, 2);
+    return run_case_of("hibernate", tests);
+}
