@@ -259,7 +259,8 @@ draw_over_time(const struct html *page)
                         }};
     for (size_t i = 0; i < comparison->contender_count; i++) {
         const struct echoc_round *typical = echoc_comparison_typical(comparison, i, page->focus);
-        if (typical == NULL || typical->result->series_length == 0) {
+        /* A single second is no course of things. */
+        if (typical == NULL || typical->result->series_length < 2) {
             continue;
         }
         const struct echoc_result *result = typical->result;
