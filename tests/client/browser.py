@@ -81,9 +81,10 @@ class Browser:
         return self.call("POST", self.session + "/execute/sync",
                          {"script": script, "args": list(arguments)})
 
-    def picture(self, path):
-        """The whole page as a PNG."""
-        data = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    def picture(self, path, height=None):
+        """The page as a PNG: all of it, or what is above a height."""
+        data = self.devtools("Page.captureScreenshot", format="png",
+                             captureBeyondViewport=height is None)
         with open(path, "wb") as file:
             file.write(base64.b64decode(data["data"]))
 
