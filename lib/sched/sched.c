@@ -70,7 +70,7 @@ next_ready(struct green__sched *sched)
 }
 
 /** Measuring takes system calls: one stack tells enough of many. */
-#define ENDS_PER_MEASURE 64
+#define ENDS_PER_MEASURE 1024
 
 static void
 measure_some(struct green__sched *sched, const struct green__stack *stack)
