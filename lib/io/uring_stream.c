@@ -20,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "io/view.h"
+#include "sched/hibernate.h"
 #include "sched/wait.h"
 
 /** What a reader that is busy elsewhere may have waiting here, in bytes. */
@@ -329,6 +330,7 @@ green__uring_recv_view(struct green__io *io, int fd, struct green_view *ret_view
             arm(self, stream);
         }
         green__wait_begin(job);
+        green__hibernate_allow(job); /* what comes goes into the loop's buffers */
         slot->reader = job;
         int err = green__io_park(io, job, GREEN_FOREVER, "a descriptor to read");
         if (slot->reader != job) {
