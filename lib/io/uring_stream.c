@@ -274,6 +274,20 @@ copy(struct green__uring_io *self, struct green__stream *stream, void *buf, size
     return (ssize_t)done;
 }
 
+/** What has come, all of it if that fits: a copy costs less than to answer piece by piece. */
+static ssize_t
+give_out(struct green__uring_io *self, struct green__stream *stream, struct green_view *ret_view)
+{
+    struct green_view view;
+    if (stream->first->next == NULL || stream->held > GREEN_VIEW_MAX ||
+        green__view_take(&view) != 0) {
+        return lend(self, stream, ret_view);
+    }
+    view.length = (size_t)copy(self, stream, view.data, GREEN_VIEW_MAX, false);
+    *ret_view = view;
+    return (ssize_t)view.length;
+}
+
 ssize_t
 green__uring_recv(struct green__io *io, int fd, void *buf, size_t len, int flags)
 {
@@ -313,7 +327,7 @@ green__uring_recv_view(struct green__io *io, int fd, struct green_view *ret_view
             return green__readiness_recv_view(io, fd, ret_view);
         }
         if (stream->first != NULL || stream->ended) {
-            ssize_t got = stream->first != NULL ? lend(self, stream, ret_view) : told(stream);
+            ssize_t got = stream->first != NULL ? give_out(self, stream, ret_view) : told(stream);
             if (!waited) {
                 green__sched_pace(job);
             }
