@@ -38,7 +38,7 @@ def echo_all(connections):
     for connection in connections:
         connection.sendall(b"hello")
     for connection in connections:
-        if connection.recv(64) != b"HELLO":
+        if connection.recv(5, socket.MSG_WAITALL) != b"HELLO":
             raise RuntimeError("not an echo")
 
 
