@@ -24,17 +24,19 @@ green__task_spawn(green_entry entry, void *arg, const struct green_spawn_options
     task->save_fpu = options->save_fpu;
     task->hibernate_ms = options->hibernate_ms;
     err = green__job_set_name(task, options);
+    /* One is its scheduler's. Counted now: once it is in the scheduler's list, other threads find
+     * it. */
+    atomic_store_explicit(&task->references, ret_job != NULL ? 2 : 1, memory_order_relaxed);
     if (err == 0) {
         size_t size = options->stack_size == 0 ? GREEN__STACK_DEFAULT : options->stack_size;
         err = size < GREEN__STACK_MIN ? -EINVAL : green__sched_spawn(sched, task, size);
     }
     if (err != 0) {
+        atomic_store_explicit(&task->references, 1, memory_order_relaxed);
         green_job_put(task);
         return err;
     }
     if (ret_job != NULL) {
-        /* The other reference is its scheduler's; nobody knows the task yet. */
-        atomic_store_explicit(&task->references, 2, memory_order_relaxed);
         *ret_job = task;
     }
     return 0;

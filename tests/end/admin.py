@@ -162,6 +162,7 @@ class Life(unittest.TestCase):
             with server.connect() as connection:
                 talk(connection, b'still accepted')
             self.assertEqual(server.ask('/healthz')[0], 200)
+            until(lambda: server.metric('echod_connections') == 0, 'the end of it')
             self.assertIsNone(server.process.poll())
 
     def test_a_killed_worker_is_seen(self):
