@@ -136,7 +136,9 @@ add_second(struct merge *merge, size_t from, FILE *file)
 static int
 add_all(struct merge *merge, FILE *file)
 {
-    qsort(merge->rows, merge->count, sizeof merge->rows[0], compare_rows);
+    if (merge->count > 0) {
+        qsort(merge->rows, merge->count, sizeof merge->rows[0], compare_rows);
+    }
     merge->begin_s = INFINITY;
     for (size_t i = 0; i < merge->count; i++) {
         merge->begin_s = fmin(merge->begin_s, merge->rows[i].start_unix_s);

@@ -62,11 +62,11 @@ struct chart {
 
 struct chart_bar {
     const char *name;
-    double value;  /**< Not a finite number: unknown. */
-    bool at_least; /**< The true value may be larger. */
+    double value; /**< Not a finite number: unknown. */
     const double *samples;
     size_t sample_count;
     unsigned colour;
+    bool at_least; /**< The true value may be larger. */
 };
 
 struct chart_bars {

@@ -384,7 +384,8 @@ draw_bars(const struct html *page, struct chart_bars chart, enum bar_figure figu
     double *samples[ECHOC_CONTENDERS_MAX] = {NULL};
     char description[900] = "";
     bool something = false;
-    for (size_t i = 0; i < comparison->contender_count; i++) {
+    const size_t count = comparison->contender_count;
+    for (size_t i = 0; i < count; i++) {
         samples[i] = calloc(comparison->round_count + 1, sizeof *samples[i]);
         if (samples[i] == NULL) {
             continue;
@@ -403,7 +404,7 @@ draw_bars(const struct html *page, struct chart_bars chart, enum bar_figure figu
     if (something) {
         html_figure_bars(page->out, &chart, note);
     }
-    for (size_t i = 0; i < comparison->contender_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         free(samples[i]);
     }
 }

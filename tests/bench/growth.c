@@ -281,6 +281,7 @@ main(int argc, char **argv)
     size_t alive = 0;
     struct green_job **sleepers = calloc(most, sizeof *sleepers);
     if (sleepers == NULL || most < (size_t)FEWEST * STEP) {
+        free(sleepers);
         return 1;
     }
     for (size_t size = FEWEST; size <= most && size_count < SIZES_MAX; size *= STEP) {
@@ -292,11 +293,12 @@ main(int argc, char **argv)
     print_table();
     if (argc > 2) {
         FILE *file = fopen(argv[2], "w");
-        if (file == NULL) {
-            return 1;
+        if (file != NULL) {
+            draw(file);
+            fclose(file);
+        } else {
+            fprintf(stderr, "growth: cannot write %s\n", argv[2]);
         }
-        draw(file);
-        fclose(file);
     }
     fflush(stdout);
     _Exit(0); /* to join a million sleepers would take an hour */

@@ -55,7 +55,8 @@ made_up_result(const struct made_up *contender, uint64_t connections, unsigned n
         abort();
     }
     /* 0, +1, -1, +2, -2 parts of the spread, so that the first is the median. */
-    double place = (number % 2 == 0 ? 1.0 : -1.0) * (double)(number / 2) / 2;
+    size_t step = number / 2;
+    double place = (number % 2 == 0 ? 1.0 : -1.0) * (double)step / 2;
     double rate = contender->rate * (1 + contender->spread * place);
     rate *= connections < 8 ? 0.1 : connections > 500 ? 0.85 : 1;
     echoc_load_init(&result->load);

@@ -357,7 +357,8 @@ cancel_main(int signo)
 START_TEST(a_handler_may_cancel)
 {
     begin();
-    signal(SIGALRM, cancel_main);
+    struct sigaction action = {.sa_handler = cancel_main};
+    sigaction(SIGALRM, &action, NULL);
     struct itimerval soon = {{0, 0}, {0, 20000}};
     setitimer(ITIMER_REAL, &soon, NULL);
     ck_assert_int_eq(green_event_wait(&event, GREEN_FOREVER), -ECANCELED);
