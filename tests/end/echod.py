@@ -48,15 +48,16 @@ class Echod:
     """An echod that runs; a context manager that ends it by SIGTERM and expects exit code 0."""
 
     def __init__(self, program, mode, *options, stdin=subprocess.DEVNULL, stdout=None):
-        self.log = tempfile.TemporaryFile()
+        # echod has the same open file: it is to write at the end, wherever we have read.
+        self.log = tempfile.TemporaryFile('a+b')
         self.process = subprocess.Popen(
             [*WRAPPER, program, *MODES[mode], '--port=0', *options], stdin=stdin, stdout=stdout,
             stderr=self.log, preexec_fn=_die_with_parent)
         self.address = ('127.0.0.1', self._await_port())
 
     def said(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors='replace')
+        size = os.fstat(self.log.fileno()).st_size
+        return os.pread(self.log.fileno(), size, 0).decode(errors='replace')
 
     def _await_port(self):
         end = time.monotonic() + PATIENCE
