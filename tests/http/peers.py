@@ -67,13 +67,13 @@ class Program:
     """A program that runs until the block ends; then it is told to end, and has to."""
 
     def __init__(self, *args, **options):
-        self.errors = tempfile.TemporaryFile()
+        self.errors = tempfile.TemporaryFile('a+b')  # it writes at the end, wherever we read
         self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stderr=self.errors,
                                         preexec_fn=_die_with_parent, **options)
 
     def said(self):
-        self.errors.seek(0)
-        return self.errors.read().decode(errors='replace')
+        size = os.fstat(self.errors.fileno()).st_size
+        return os.pread(self.errors.fileno(), size, 0).decode(errors='replace')
 
     def __enter__(self):
         return self
