@@ -73,6 +73,9 @@ admin_status(struct admin_text *text, const struct server *server)
     }
     admin_text_add(text, "],\"listeners\":[");
     for (size_t i = 0; i < server->listeners.count; i++) {
+        if (listeners_rank(&server->listeners, i, NULL) > 0) {
+            continue; /* one of several at the same address */
+        }
         char address[GREEN_ADDRESS_TEXT];
         char escaped[2 * GREEN_ADDRESS_TEXT];
         green_address_format(&server->listeners.addresses[i], address, sizeof address);

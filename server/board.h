@@ -18,7 +18,8 @@ enum activity { ACTIVITY_NONE, ACTIVITY_STARTING, ACTIVITY_IDLE, ACTIVITY_BUSY }
 /** A worker's place on the board, which all processes share. */
 struct place {
     atomic_int activity;
-    atomic_uint cut; /**< That it cut off in the end. */
+    atomic_uint cut;  /**< That it cut off in the end. */
+    atomic_uint open; /**< Connections of a worker that has many, from their accept on. */
     /** When its loop last turned, as green_after(0); 0 where it has no loop. */
     _Atomic uint64_t beat_ns;
 };

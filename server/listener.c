@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "group.h"
 #include "upgrade.h"
 
 enum { EXIT_SYSTEM = 1, EXIT_USAGE = 2 };
@@ -30,7 +31,9 @@ add(struct listeners *listeners, const struct green_address *address, const stru
     if (listeners->count == LISTENERS_MAX) {
         return -E2BIG;
     }
-    int fd = green_listen(address, (int)options->backlog);
+    bool group = options->sharing == SHARING_EACH && address->storage.ss_family != AF_UNIX;
+    int fd = group ? group_open(address, (int)options->backlog)
+                   : green_listen(address, (int)options->backlog);
     if (fd < 0) {
         return fd;
     }
@@ -269,16 +272,38 @@ inherit_all(struct listeners *listeners, const struct options *options)
 
 /* ---- all ---- */
 
-int
-listeners_open(struct listeners *listeners, const struct options *options)
+size_t
+listeners_rank(const struct listeners *listeners, size_t i, size_t *ret_siblings)
 {
-    memset(listeners, 0, sizeof *listeners);
-    int code = 0;
-    listeners->admin_fd = -1;
-    code = inherit_all(listeners, options);
-    if (code != 0 || listeners->count > 0) {
-        return code;
+    const struct green_address *address = &listeners->addresses[i];
+    size_t rank = 0;
+    size_t siblings = 0;
+    for (size_t k = 0; k < listeners->count; k++) {
+        const struct green_address *other = &listeners->addresses[k];
+        if (other->length == address->length &&
+            memcmp(&other->storage, &address->storage, address->length) == 0) {
+            rank += k < i;
+            siblings++;
+        }
     }
+    if (ret_siblings != NULL) {
+        *ret_siblings = siblings;
+    }
+    return rank;
+}
+
+bool
+listeners_is_of(const struct listeners *listeners, size_t i, size_t worker, size_t workers)
+{
+    size_t siblings;
+    size_t rank = listeners_rank(listeners, i, &siblings);
+    return siblings >= workers ? rank % workers == worker : worker % siblings == rank;
+}
+
+static int
+open_all(struct listeners *listeners, const struct options *options)
+{
+    int code = 0;
     for (size_t i = 0; i < options->host_count && code == 0; i++) {
         code = open_host(listeners, options, options->hosts[i]);
     }
@@ -291,11 +316,33 @@ listeners_open(struct listeners *listeners, const struct options *options)
     return code;
 }
 
+int
+listeners_open(struct listeners *listeners, const struct options *options)
+{
+    memset(listeners, 0, sizeof *listeners);
+    int code = 0;
+    listeners->admin_fd = -1;
+    code = inherit_all(listeners, options);
+    if (code != 0) {
+        return code;
+    }
+    if (listeners->count == 0) {
+        code = open_all(listeners, options);
+    }
+    if (code == 0 && options->sharing == SHARING_EACH) {
+        group_complete(listeners, options);
+    }
+    return code;
+}
+
 void
 listeners_announce(const struct listeners *listeners, const char *mode, uint64_t workers)
 {
     for (size_t i = 0; i < listeners->count; i++) {
         char text[GREEN_ADDRESS_TEXT];
+        if (listeners_rank(listeners, i, NULL) > 0) {
+            continue; /* said already */
+        }
         log_notice("listening on %s (mode %s, %ju worker%s, pid %d)",
                    green_address_format(&listeners->addresses[i], text, sizeof text), mode,
                    (uintmax_t)workers, workers == 1 ? "" : "s", (int)getpid());

@@ -8,7 +8,7 @@
 
 #include "options.h"
 
-#define LISTENERS_MAX 64
+#define LISTENERS_MAX 256
 
 struct listeners {
     int fds[LISTENERS_MAX];
@@ -42,6 +42,17 @@ void listeners_announce(const struct listeners *listeners, const char *mode, uin
  * @return as green_accept().
  */
 int listeners_accept(const struct listeners *listeners);
+
+/**
+ * Which of the listeners of its address the i-th is, counted from 0.
+ *
+ * @param ret_siblings  How many there are, itself included; may be NULL.
+ */
+size_t listeners_rank(const struct listeners *listeners, size_t i, size_t *ret_siblings);
+
+/** Whether a worker, by its number, is one of those who accept from the i-th when each listener of
+ *  an address has its own workers. */
+bool listeners_is_of(const struct listeners *listeners, size_t i, size_t worker, size_t workers);
 
 /** Accept what has come already; -ETIMEDOUT when nothing has. */
 int listeners_accept_queued(int fd);

@@ -209,6 +209,10 @@ complete(struct options *options, struct complaint *complaint)
                         "with one worker",
                         options->service->name);
     }
+    if (options->sharing == SHARING_EACH && mode != &mode_green) {
+        return complain(complaint, "--accept reuseport: mode %s has one listener; take mode green",
+                        mode->name);
+    }
     if (options->host_count == 0 && (options->unix_path == NULL || options->port_given)) {
         options->hosts[options->host_count++] = "127.0.0.1";
     }

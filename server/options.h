@@ -15,6 +15,12 @@
 
 struct options_text;
 
+/** How several workers come by the connections of a listener. */
+enum sharing {
+    SHARING_ONE,  /**< All accept from one socket. */
+    SHARING_EACH, /**< Each has a socket of its own, between which the kernel chooses. */
+};
+
 /** The options. Times are in milliseconds, sizes in bytes. Texts live as long as the options. */
 struct options {
     const struct mode *mode;
@@ -27,6 +33,7 @@ struct options {
     uint64_t max_workers;
     uint64_t max_connections; /**< 0 likewise. */
     uint64_t backlog;
+    enum sharing sharing;
     uint64_t stack_size;
     const struct service *service;
     enum encoding encoding;

@@ -18,6 +18,7 @@
 const struct mode *const modes[] = {&mode_green, &mode_thread, &mode_prefork, NULL};
 
 static const char *const encodings[] = {"utf-8", "ascii", NULL};
+static const char *const sharings[] = {"shared", "reuseport", NULL};
 static const char *const formats[] = {"text", "json", NULL};
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
 
@@ -45,6 +46,8 @@ const struct options_row options_rows[] = {
      "a number from 1 up", "N", "more wait in the backlog (what descriptors allow; thread 4096)"},
     {"backlog", OPTIONS_NUMBER, false, AT(backlog), 1, 1000000, "a number from 1 to 1000000", "N",
      "connections that may wait to be accepted (4096)"},
+    {"accept", OPTIONS_SHARING, false, AT(sharing), 0, 0, "one of shared, reuseport", "HOW",
+     "green workers: from one listener, or from one each (shared)"},
     {"stack-size", OPTIONS_SIZE, false, AT(stack_size), 16384, 1 << 30, "a size from 16k to 1g",
      "SIZE", "stack of a task or thread (64k)"},
     {"service", OPTIONS_SERVICE, false, AT(service), 0, 0,
@@ -188,6 +191,10 @@ set_named(struct options *options, enum options_kind kind, const char *value)
         place = find_name(encodings, value);
         options->encoding = (enum encoding)place;
         return place >= 0;
+    case OPTIONS_SHARING:
+        place = find_name(sharings, value);
+        options->sharing = (enum sharing)place;
+        return place >= 0;
     case OPTIONS_FORMAT:
         place = find_name(formats, value);
         options->log_format = (enum log_format)place;
@@ -293,6 +300,9 @@ options_format(const struct options *options, const struct options_row *row, cha
         break;
     case OPTIONS_ENCODING:
         text = encodings[options->encoding];
+        break;
+    case OPTIONS_SHARING:
+        text = sharings[options->sharing];
         break;
     case OPTIONS_FORMAT:
         text = formats[options->log_format];

@@ -17,6 +17,7 @@ enum options_kind {
     OPTIONS_SERVICE,
     OPTIONS_ENCODING,
     OPTIONS_FORMAT,
+    OPTIONS_SHARING,
     OPTIONS_LEVEL,
     OPTIONS_HOST, /**< May be given several times. */
     OPTIONS_FLAG, /**< Takes no value on the command line; yes or no elsewhere. */

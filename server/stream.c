@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "access.h"
+#include "balance.h"
+#include "board.h"
 #include "events.h"
 #include "leave.h"
 #include "serve.h"
@@ -21,6 +23,14 @@
 
 /** Connections that were drained and only wait for their peer's end: they are not cut off. */
 static atomic_uint lingering;
+
+/** The server of this process, and what the dump begins with; the lock is for those who write it
+ * and the end of the server. */
+static struct {
+    pthread_mutex_t lock;
+    const struct green_server *stream;
+    atomic_bool draining;
+} reported = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int
 handle(int fd, void *config)
@@ -37,7 +47,18 @@ handle(int fd, void *config)
         atomic_fetch_sub(&lingering, 1);
     }
     access_end(&visit, ending);
+    if (server->place != NULL) {
+        balance_note(server, green_server_connections(reported.stream) - 1);
+    }
     return 0;
+}
+
+/** Where workers share a listener. */
+static int
+before_accept(int listener, void *config)
+{
+    const struct server *server = config;
+    return balance_wait(server, listener, green_server_connections(reported.stream));
 }
 
 static void
@@ -55,13 +76,6 @@ count_unserved(const struct green_server *stream)
     unsigned idle = atomic_load(&lingering);
     return open > idle ? open - idle : 0;
 }
-
-/** What the dump begins with; the lock is for those who write it and the end of the server. */
-static struct {
-    pthread_mutex_t lock;
-    const struct green_server *stream;
-    atomic_bool draining;
-} reported = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void
 report(void *arg)
@@ -147,6 +161,18 @@ drain(struct server *server, struct green_server *stream, enum green_kind kind)
     green_shield_stop(&shield);
 }
 
+/** Whether this process accepts from the i-th listener. */
+static bool
+is_ours(const struct server *server, size_t i)
+{
+    const struct options *options = &server->options;
+    if (server->place == NULL || options->sharing == SHARING_ONE) {
+        return true;
+    }
+    size_t worker = (size_t)(server->place - server->board->places);
+    return listeners_is_of(&server->listeners, i, worker, options->workers);
+}
+
 static struct green_server *
 open_stream(struct server *server, enum green_kind kind, unsigned limit)
 {
@@ -155,18 +181,25 @@ open_stream(struct server *server, enum green_kind kind, unsigned limit)
     options.limit = limit;
     options.stack_size = server->options.stack_size;
     options.on_trouble = on_trouble;
+    if (server->place != NULL && server->options.sharing == SHARING_ONE) {
+        options.before_accept = before_accept;
+    }
     /* What a connection has on its stack is its own, and the library's buffers are elsewhere. */
     options.hibernate_ms = server->options.hibernate_ms;
     struct green_server *stream = NULL;
     int err = green_server_create(handle, server, &options, &stream);
+    report_on(stream); /* those who accept look there */
     for (size_t i = 0; i < server->listeners.count && err == 0; i++) {
-        err = green_server_listen(stream, server->listeners.fds[i]);
+        if (is_ours(server, i)) {
+            err = green_server_listen(stream, server->listeners.fds[i]);
+        } else {
+            close(server->listeners.fds[i]);
+        }
     }
     if (err != 0) {
         log_write(LOG_ERROR, "cannot start to serve: %s", green_strerror(err));
         return NULL;
     }
-    report_on(stream);
     signals_dump_apart(server->signal_fd, report, NULL);
     return stream;
 }

@@ -96,6 +96,7 @@ start_at(struct supervisor *self, size_t i, work_function work)
     atomic_store(&place->activity, ACTIVITY_STARTING);
     atomic_store(&stats_row(i)->connections, 0);
     atomic_store(&place->cut, 0);
+    atomic_store(&place->open, 0);
     atomic_store(&place->beat_ns, self->force->fixed ? green_after(0) : 0);
     int err = green_spawn_as(GREEN_PROCESS, worker_main, &start, &options, &self->jobs[i]);
     if (err != 0) {
@@ -270,6 +271,13 @@ scale(struct supervisor *self, enum order order)
     struct board *board = self->board;
     unsigned limit = self->force->fixed ? board->capacity : atomic_load(&board->most);
     unsigned least = atomic_load(&board->least);
+    if (self->server->options.sharing == SHARING_EACH) {
+        log_write(LOG_WARNING,
+                  "it stays at %u workers: each has its listener; change --workers and "
+                  "upgrade",
+                  least);
+        return;
+    }
     if (order == ORDER_MORE ? least >= limit : least <= 1) {
         log_write(LOG_WARNING, "it stays at %u workers: there may be 1 to %u", least, limit);
         return;

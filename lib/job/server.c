@@ -275,6 +275,9 @@ accept_connections(void *arg)
     unsigned pause_ms = 0;
     for (;;) {
         int fd = wait_for_room(server);
+        if (fd == 0 && server->options.before_accept != NULL) {
+            fd = server->options.before_accept(listener->fd, server->config);
+        }
         if (fd == 0) {
             fd = green_accept(listener->fd, NULL);
         }

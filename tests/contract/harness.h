@@ -93,6 +93,8 @@ uint64_t server_cpu_ms(const struct server *server);
 /* ---- one process ---- */
 
 bool process_gone(pid_t pid); /* ended, whether it is reaped or not */
+bool process_stopped(pid_t pid);
+size_t process_sockets(pid_t pid); /* how many it has */
 size_t process_descriptors(pid_t pid, int *ret_highest);
 
 /* ---- the server's end of a TCP connection over IPv4 ---- */

@@ -22,7 +22,7 @@ static const struct theme {
     {"limits", limits_add},   {"drain", drain_add},     {"faults", faults_add},
     {"workers", workers_add}, {"ipv6", ipv6_add},       {"addresses", addresses_add},
     {"config", config_add},   {"upgrade", upgrade_add}, {"manager", manager_add},
-    {"options", options_add}, {"dump", dump_add},
+    {"options", options_add}, {"dump", dump_add},       {"balance", balance_add},
 };
 
 static bool

@@ -54,6 +54,13 @@ process_gone(pid_t pid)
     return !read_process(pid, &process) || process.state == 'Z' || process.state == 'X';
 }
 
+bool
+process_stopped(pid_t pid)
+{
+    struct process process;
+    return read_process(pid, &process) && process.state == 'T';
+}
+
 size_t
 server_workers(const struct server *server, pid_t *pids, size_t capacity)
 {
@@ -117,31 +124,34 @@ server_descriptors(const struct server *server)
     return count;
 }
 
-/** Whether a process holds the socket with this inode. */
-static bool
-holds_socket(pid_t pid, unsigned long inode)
+/** How many of its descriptors are what /proc calls so: the beginning of a name will do. */
+static size_t
+count_called(pid_t pid, const char *name)
 {
     char path[320];
-    char wanted[64];
     char target[64];
-    snprintf(wanted, sizeof wanted, "socket:[%lu]", inode);
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     DIR *directory = opendir(path);
-    bool found = false;
+    size_t count = 0;
     if (directory == NULL) {
-        return false;
+        return 0;
     }
-    for (struct dirent *entry = readdir(directory); entry != NULL && !found;
-         entry = readdir(directory)) {
+    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
         snprintf(path, sizeof path, "/proc/%d/fd/%s", (int)pid, entry->d_name);
         ssize_t length = readlink(path, target, sizeof target - 1);
         if (length > 0) {
             target[length] = '\0';
-            found = strcmp(target, wanted) == 0;
+            count += strncmp(target, name, strlen(name)) == 0;
         }
     }
     closedir(directory);
-    return found;
+    return count;
+}
+
+size_t
+process_sockets(pid_t pid)
+{
+    return count_called(pid, "socket:[");
 }
 
 bool
@@ -177,8 +187,10 @@ server_owner(const struct server *server, int connection)
     size_t processes = all_processes(server, pids);
     struct far_end far;
     bool accepted = far_end(connection, &far) && far.inode != 0;
+    char name[64];
+    snprintf(name, sizeof name, "socket:[%lu]", accepted ? far.inode : 0);
     for (size_t i = 0; accepted && i < processes; i++) {
-        if (holds_socket(pids[i], far.inode)) {
+        if (count_called(pids[i], name) > 0) {
             return pids[i];
         }
     }

@@ -156,9 +156,13 @@ upgrades_wanted(void)
     return wanted != NULL ? strtoul(wanted, NULL, 10) : scaled(10);
 }
 
+/** How workers come by their connections; modes with one listener have the first way only. */
+static const char *const sharings[] = {"shared", "reuseport"};
+
 START_TEST(no_client_notices)
 {
-    struct server server = server_start(OPTIONS("--drain-timeout", "500ms"));
+    struct server server =
+        server_start(OPTIONS("--drain-timeout", "500ms", "--accept", sharings[_i]));
     pid_t clients[CLIENTS];
     start_clients(server.port, clients);
     size_t count = upgrades_wanted();
@@ -268,7 +272,7 @@ upgrade_add(TCase *tcase)
     if (getenv("ECHOD_WRAPPER") != NULL) {
         return "what is started in its place would run without the wrapper";
     }
-    tcase_add_test(tcase, no_client_notices);
+    tcase_add_loop_test(tcase, no_client_notices, 0, mode->frugal && mode->workers > 0 ? 2 : 1);
     tcase_add_test(tcase, a_connection_is_served_to_its_end_by_the_old_one);
     tcase_add_test(tcase, the_socket_file_and_the_pid_file_are_the_new_ones);
     tcase_add_loop_test(tcase, a_new_program_that_fails_changes_nothing, 0,

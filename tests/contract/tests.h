@@ -16,6 +16,7 @@ const char *limits_add(TCase *tcase);    /* test_limits.c: timeouts and the limi
 const char *drain_add(TCase *tcase);     /* test_drain.c: how it ends */
 const char *faults_add(TCase *tcase);    /* test_faults.c: no descriptors left, signals */
 const char *workers_add(TCase *tcase);   /* test_workers.c: killed processes */
+const char *balance_add(TCase *tcase);   /* test_balance.c: which worker accepts */
 const char *addresses_add(TCase *tcase); /* test_addresses.c: where it listens, what it writes */
 const char *ipv6_add(TCase *tcase);      /* test_addresses.c */
 const char *config_add(TCase *tcase);    /* test_config.c: files, environment, reload, logs */

@@ -37,11 +37,17 @@ struct green_server_options {
      */
     void (*on_trouble)(int err, void *config);
     uint64_t hibernate_ms; /**< Of tasks: see struct green_spawn_options, and what it promises. */
+    /**
+     * Called before each accept by who accepts, except during a stop; may be NULL. It may wait, so
+     * as to leave what comes to another process that has the same listener. What it returns, 0 or
+     * a negative errno, is taken as if the accept had returned it.
+     */
+    int (*before_accept)(int listener, void *config);
 };
 
-#define GREEN_SERVER_OPTIONS      \
-    {                             \
-        GREEN_TASK, 0, 0, NULL, 0 \
+#define GREEN_SERVER_OPTIONS            \
+    {                                   \
+        GREEN_TASK, 0, 0, NULL, 0, NULL \
     }
 
 /**
