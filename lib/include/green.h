@@ -30,4 +30,9 @@
 #include "green/http.h"
 #endif
 
+/* With OpenSSL. */
+#if __has_include("green/tls.h")
+#include "green/tls.h"
+#endif
+
 #endif
