@@ -16,7 +16,8 @@
 #include "sched/wait.h"
 
 #define PAUSE_MIN_MS 5
-#define PAUSE_MAX_MS 1000
+
+unsigned green__pause_max_ms = 1000;
 
 static atomic_uint_fast64_t closes;
 static atomic_uint pausing;
@@ -60,7 +61,7 @@ green_accept_pause(unsigned *pause_ms)
         return err;
     }
     unsigned length = *pause_ms == 0 ? PAUSE_MIN_MS : 2 * *pause_ms;
-    *pause_ms = length > PAUSE_MAX_MS ? PAUSE_MAX_MS : length;
+    *pause_ms = length > green__pause_max_ms ? green__pause_max_ms : length;
     green_deadline until = green_after(*pause_ms);
     bool own = green__wait_limit(self, until) == until;
     atomic_fetch_add(&pausing, 1);

@@ -4,6 +4,9 @@
 #ifndef GREEN_IO_PAUSE_H
 #define GREEN_IO_PAUSE_H
 
+/** The longest pause, in milliseconds; a test that waits for another end of it makes it endless. */
+extern unsigned green__pause_max_ms;
+
 /** The calling thread has just run out of descriptors. */
 void green__pause_note(void);
 

@@ -98,15 +98,12 @@ END_TEST
 
 START_TEST(connections_wait_at_the_same_time)
 {
-    enum { CONNECTIONS = 20, DELAY_MS = 300 };
-    struct server server = server_start(OPTIONS("--delay", "300"));
+    enum { CONNECTIONS = 60 };
+    /* One after the other they would outlast the patience of any wait here. */
+    struct server server = server_start(OPTIONS("--delay", "2000"));
     struct crowd crowd = {0};
-    uint64_t start = now_ms();
     crowd_join(&crowd, &server, CONNECTIONS);
     AWAIT(&server, crowd_answered(&crowd) == CONNECTIONS);
-    /* One after the other they would take six seconds. */
-    uint64_t took = now_ms() - start;
-    ck_assert_msg(took < (uint64_t)CONNECTIONS * DELAY_MS / 2, "took %lu ms", (unsigned long)took);
     crowd_leave_answered(&crowd);
     server_stop(&server);
 }
