@@ -60,6 +60,9 @@ look(void)
     if (symbol != NULL) {
         *(void **)(void *)&take_fresh = symbol;
         green__sched_on_leave = on_leave;
+    } else {
+        dlerror(); /* libc keeps the failure for the thread: read once, then let go of */
+        dlerror();
     }
 }
 
