@@ -44,12 +44,14 @@ access_open(const char *target)
 }
 
 void
-access_begin(struct visit *visit, int fd)
+access_begin(struct visit *visit, int fd, bool wants_peer)
 {
     *visit = (struct visit){.began_ns = 0};
-    if (sink.fd >= 0) {
+    if (sink.fd >= 0 || wants_peer) {
         socklen_t length = sizeof visit->peer;
         getpeername(fd, (struct sockaddr *)&visit->peer, &length);
+    }
+    if (sink.fd >= 0) {
         visit->began_ns = green_after(0);
     }
     stats_add(STAT_ACCEPTED, 1);
@@ -73,16 +75,23 @@ has_room(void)
     return false;
 }
 
-static size_t
-format_line(char *line, size_t size, const struct visit *visit, enum ending ending)
+/** The peer as text; `buffer` may be what is returned. */
+static const char *
+format_peer(const struct visit *visit, char buffer[GREEN_ADDRESS_TEXT])
 {
-    char address[GREEN_ADDRESS_TEXT] = "unix"; /* who connects there has no name as a rule */
-    char stamp[40];
-    if (visit->peer.sin6_family == AF_INET || visit->peer.sin6_family == AF_INET6) {
-        struct green_address peer = {.length = sizeof visit->peer};
-        memcpy(&peer.storage, &visit->peer, sizeof visit->peer);
-        green_address_format(&peer, address, sizeof address);
+    if (visit->peer.sin6_family != AF_INET && visit->peer.sin6_family != AF_INET6) {
+        return "unix"; /* who connects there has no name as a rule */
     }
+    struct green_address peer = {.length = sizeof visit->peer};
+    memcpy(&peer.storage, &visit->peer, sizeof visit->peer);
+    return green_address_format(&peer, buffer, GREEN_ADDRESS_TEXT);
+}
+
+static size_t
+format_line(char *line, size_t size, const struct visit *visit, const char *end)
+{
+    char address[GREEN_ADDRESS_TEXT];
+    char stamp[40];
     log_stamp(stamp);
     const char *form = setting(SETTING_LOG_FORMAT) == LOG_JSON
                            ? "{\"time\":\"%s\",\"peer\":\"%s\",\"received\":%" PRIu64
@@ -92,18 +101,33 @@ format_line(char *line, size_t size, const struct visit *visit, enum ending endi
                              " seconds=%.3f end=%s left_out=%" PRIu64 "\n";
     double seconds = (double)(green_after(0) - visit->began_ns) / 1e9;
     const struct tally *tally = &visit->tally;
-    int length = snprintf(line, size, form, stamp, address, tally->received, tally->sent,
-                          tally->messages, seconds, endings[ending], atomic_exchange(&left_out, 0));
+    int length =
+        snprintf(line, size, form, stamp, format_peer(visit, address), tally->received, tally->sent,
+                 tally->messages, seconds, end, atomic_exchange(&left_out, 0));
     return (size_t)length < size ? (size_t)length : size - 1;
+}
+
+static void
+write_line(const struct visit *visit, const char *end)
+{
+    if (sink.fd >= 0 && has_room()) {
+        char line[512];
+        size_t length = format_line(line, sizeof line, visit, end);
+        sink_write(&sink, line, length);
+    }
 }
 
 void
 access_end(const struct visit *visit, enum ending ending)
 {
     stats_add((enum stat)(STAT_ENDED + ending), 1);
-    if (sink.fd >= 0 && has_room()) {
-        char line[512];
-        size_t length = format_line(line, sizeof line, visit, ending);
-        sink_write(&sink, line, length);
-    }
+    write_line(visit, endings[ending]);
+}
+
+void
+access_refused(const struct visit *visit, enum refusal refusal)
+{
+    char address[GREEN_ADDRESS_TEXT];
+    refusal_note(refusal, format_peer(visit, address));
+    write_line(visit, refusal_name(refusal));
 }

@@ -41,6 +41,16 @@ add_endings(struct admin_text *text)
 }
 
 static void
+add_refusals(struct admin_text *text)
+{
+    describe(text, "refused_total", "counter", "Connections that were not served, by reason.");
+    for (int i = 0; i < REFUSAL_COUNT; i++) {
+        admin_text_add(text, "echod_refused_total{reason=\"%s\"} %" PRIu64 "\n",
+                       refusal_name((enum refusal)i), stats_sum((enum stat)(STAT_REFUSED + i)));
+    }
+}
+
+static void
 add_durations(struct admin_text *text)
 {
     uint64_t sum = 0;
@@ -132,6 +142,9 @@ admin_metrics(struct admin_text *text)
     counter(text, "worker_starts_total", STAT_STARTS, "Processes that began to serve.");
     counter(text, "connections_accepted_total", STAT_ACCEPTED, "Connections that were accepted.");
     add_endings(text);
+    add_refusals(text);
+    counter(text, "proxy_checks_total", STAT_PROXY_CHECKS,
+            "Connections that a proxy made for itself, to see whether echod is there.");
     counter(text, "accept_errors_total", STAT_ACCEPT_ERRORS,
             "Times that accepting had to pause for want of something.");
     counter(text, "messages_total", STAT_MESSAGES, "Messages that were received.");

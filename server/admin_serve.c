@@ -106,7 +106,7 @@ get_config(struct green_http_request *request, struct server *server)
 {
     struct admin_text text = {0};
     for (const struct options_row *row = options_rows; row->name != NULL; row++) {
-        char value[1024];
+        char value[OPTIONS_VALUE_MAX];
         options_format(&server->options, row, value, sizeof value);
         if (value[0] != '\0') {
             admin_text_add(&text, "%s = %s\n", row->name, value);

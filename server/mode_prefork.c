@@ -7,9 +7,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "access.h"
 #include "mode.h"
-#include "serve.h"
+#include "session.h"
 #include "signals.h"
 #include "stats.h"
 #include "stream.h"
@@ -17,21 +16,6 @@
 
 /** How long a worker beyond the least number waits for a connection before it leaves. */
 #define IDLE_MS 5000
-
-static void
-serve_one(struct server *server, int fd)
-{
-    atomic_store(server->connections, 1);
-    struct visit visit;
-    access_begin(&visit, fd);
-    enum ending ending = serve(fd, &server->options, &visit.tally);
-    atomic_store(server->connections, 0);
-    if (ending == ENDING_DRAINED) {
-        serve_linger(fd);
-    }
-    access_end(&visit, ending);
-    green_close(fd);
-}
 
 /** Accept the next connection; -ETIMEDOUT after a while without. */
 static int
@@ -72,7 +56,8 @@ serve_connections(struct server *server)
         }
         pause_ms = 0;
         board_note_busy(server->board, place);
-        serve_one(server, fd);
+        session_run(server, fd);
+        green_close(fd);
     }
 }
 

@@ -27,6 +27,8 @@
 
 enum { CHOICE_HELP = 1000, CHOICE_VERSION };
 
+enum { SOURCE_FILE = 1, SOURCE_ENVIRONMENT, SOURCE_COMMAND_LINE };
+
 static int complain(struct complaint *complaint, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -118,9 +120,6 @@ take_choice(struct options *options, int choice, char **argv, struct complaint *
     }
     const struct options_row *row = &options_rows[choice];
     const char *value = row->kind == OPTIONS_FLAG ? "yes" : optarg;
-    if (row->kind == OPTIONS_HOST && options->host_count == HOSTS_MAX) {
-        return complain(complaint, "--host %s: there are %d hosts at most", value, HOSTS_MAX);
-    }
     if (!options_set(options, row, value)) {
         return complain(complaint, "--%s %s: that should be %s", row->name, value, row->wish);
     }
@@ -131,19 +130,12 @@ static int
 read_arguments(struct options *options, int argc, char **argv, struct complaint *complaint)
 {
     struct option choices[ROWS_MAX];
-    bool hosts = false;
     list_choices(choices);
     opterr = 0;
     optind = 0; /* from the start, also the second time */
     int choice;
     int code = 0;
     while (code == 0 && (choice = getopt_long(argc, argv, "+:h", choices, NULL)) != -1) {
-        bool host = choice < CHOICE_HELP && choice != '?' && choice != ':' && choice != 'h' &&
-                    options_rows[choice].kind == OPTIONS_HOST;
-        if (host && !hosts) {
-            options_forget_hosts(options);
-            hosts = true;
-        }
         code = take_choice(options, choice, argv, complaint);
     }
     if (code == 0 && optind < argc) {
@@ -187,6 +179,17 @@ complete_connections(struct options *options, struct complaint *complaint)
     return 0;
 }
 
+/** Whom a PROXY header is believed when nobody says: those who are on this machine anyway. */
+static struct networks
+trust_this_machine(void)
+{
+    struct networks networks = {.count = 3};
+    network_parse("127.0.0.0/8", &networks.list[0]);
+    network_parse("::1", &networks.list[1]);
+    network_parse("unix", &networks.list[2]);
+    return networks;
+}
+
 static int
 complete(struct options *options, struct complaint *complaint)
 {
@@ -216,6 +219,12 @@ complete(struct options *options, struct complaint *complaint)
     if (options->host_count == 0 && (options->unix_path == NULL || options->port_given)) {
         options->hosts[options->host_count++] = "127.0.0.1";
     }
+    if (options->trusted.count > 0 && !options->proxy_protocol) {
+        return complain(complaint, "--trusted: that is about --proxy-protocol, which is not on");
+    }
+    if (options->proxy_protocol && options->trusted.count == 0) {
+        options->trusted = trust_this_machine();
+    }
     return complete_connections(options, complaint);
 }
 
@@ -232,6 +241,7 @@ defaults(void)
         .idle_timeout_ms = 300000,
         .hibernate_ms = 10000,
         .write_timeout_ms = 60000,
+        .header_timeout_ms = 5000,
         .drain_timeout_ms = 30000,
         .upgrade_timeout_ms = 10000,
         .worker_timeout_ms = 30000,
@@ -259,12 +269,15 @@ options_load(struct options *ret_options, int argc, char **argv, struct complain
 {
     struct options options = defaults();
     int code = find_file(&options, argc, argv, complaint);
+    options.source = SOURCE_FILE;
     if (code == 0 && options.config != NULL) {
         code = options_read_file(&options, complaint);
     }
+    options.source = SOURCE_ENVIRONMENT;
     if (code == 0) {
         code = options_read_environment(&options, complaint);
     }
+    options.source = SOURCE_COMMAND_LINE;
     if (code == 0) {
         code = read_arguments(&options, argc, argv, complaint);
     }
@@ -286,8 +299,8 @@ options_log_changes(const struct options *before, const struct options *after)
         if (options_same(before, after, row)) {
             continue;
         }
-        char old[1024];
-        char new[1024];
+        char old[OPTIONS_VALUE_MAX];
+        char new[OPTIONS_VALUE_MAX];
         options_format(before, row, old, sizeof old);
         options_format(after, row, new, sizeof new);
         if (row->live) {

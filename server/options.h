@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "log.h"
+#include "network.h"
 #include "upper.h"
 
 #define HOSTS_MAX 16
@@ -42,6 +43,9 @@ struct options {
     uint64_t idle_timeout_ms;
     uint64_t hibernate_ms; /**< 0: never. */
     uint64_t write_timeout_ms;
+    bool proxy_protocol;
+    struct networks trusted; /**< Who may send PROXY headers. */
+    uint64_t header_timeout_ms;
     uint64_t drain_timeout_ms;
     uint64_t upgrade_timeout_ms;
     uint64_t worker_timeout_ms;
@@ -57,6 +61,11 @@ struct options {
     enum log_format log_format;
     enum log_level log_level;
     struct options_text *texts; /**< What the texts above are kept in. */
+    /** Defaults, file, environment, command line: 0 to 3. A list is of the last that has named it.
+     */
+    unsigned source;
+    unsigned hosts_source;
+    unsigned trusted_source;
 };
 
 /** One line that says what is wrong, and the exit code that goes with it. */

@@ -31,7 +31,6 @@ struct reading {
     FILE *file;
     int line;
     bool continues; /* the line is longer than the reader's room, and was not read to its end */
-    bool hosts;     /* the file has named one */
 };
 
 /** Complain about the line that is read; the first time only. Returns 0 for the parser. */
@@ -79,10 +78,6 @@ take(void *user, const char *section, const char *name, const char *value)
         snprintf(text, sizeof text, "%.80s: there is no such option for a file", name);
         return wrong(reading, text);
     }
-    if (row->kind == OPTIONS_HOST && !reading->hosts) {
-        reading->hosts = true;
-        options_forget_hosts(reading->options);
-    }
     if (!options_set(reading->options, row, value)) {
         snprintf(text, sizeof text, "%s = %.80s: that should be %s", name, value, row->wish);
         return wrong(reading, text);
@@ -93,7 +88,7 @@ take(void *user, const char *section, const char *name, const char *value)
 int
 options_read_file(struct options *options, struct complaint *complaint)
 {
-    struct reading reading = {options, complaint, fopen(options->config, "re"), 0, false, false};
+    struct reading reading = {options, complaint, fopen(options->config, "re"), 0, false};
     complaint->code = 0;
     if (reading.file == NULL) {
         complaint->code = 1;
@@ -158,9 +153,6 @@ options_read_environment(struct options *options, struct complaint *complaint)
         const char *value = getenv(variable);
         if (value == NULL || !may_be_in_file(row)) {
             continue;
-        }
-        if (row->kind == OPTIONS_HOST) {
-            options_forget_hosts(options);
         }
         if (!options_set(options, row, value)) {
             snprintf(complaint->text, sizeof complaint->text, "%s=%.80s: that should be %s",

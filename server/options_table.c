@@ -32,7 +32,7 @@ struct options_text {
 const struct options_row options_rows[] = {
     {"mode", OPTIONS_MODE, false, AT(mode), 0, 0, "one of green, thread, prefork", "MODE",
      "green, thread or prefork (green)"},
-    {"host", OPTIONS_HOST, false, AT(hosts), 0, 0, "an address or a name", "ADDR",
+    {"host", OPTIONS_HOST, false, AT(hosts), 0, 0, "an address or a name (16 at most)", "ADDR",
      "listen there; may be repeated (127.0.0.1)"},
     {"port", OPTIONS_NUMBER, false, AT(port), 0, 65535, "a port, a number from 0 to 65535", "N",
      "the port; 0: any free one (8888)"},
@@ -64,6 +64,13 @@ const struct options_row options_rows[] = {
      "close a connection that was silent for so long (300s)"},
     {"write-timeout", OPTIONS_DURATION, true, AT(write_timeout_ms), 1000, 1, "a time such as 60s",
      "TIME", "close one that does not take its answer (60s)"},
+    {"header-timeout", OPTIONS_DURATION, true, AT(header_timeout_ms), 1000, 1, "a time such as 5s",
+     "TIME", "close one whose PROXY header is not there by then (5s)"},
+    {"proxy-protocol", OPTIONS_FLAG, false, AT(proxy_protocol), 0, 0, "yes or no", "",
+     "take the client's address from a PROXY header, which must be there"},
+    {"trusted", OPTIONS_NETWORKS, false, AT(trusted), 0, 0,
+     "a network such as 10.0.0.0/8 or fd00::/8, an address, or unix (64 at most)", "NETWORK",
+     "who may send that header; may be repeated (this machine)"},
     {"drain-timeout", OPTIONS_DURATION, true, AT(drain_timeout_ms), 1000, 0, "a time such as 30s",
      "TIME", "how long a drain may last (30s)"},
     {"drain-delay", OPTIONS_DURATION, true, AT(drain_delay_ms), 1000, 0, "a time such as 5s",
@@ -219,6 +226,48 @@ set_flag(bool *member, const char *value)
     return place >= 0;
 }
 
+/** A list that another source has named is not added to. */
+static void
+begin_list(const struct options *options, unsigned *source, size_t *count)
+{
+    if (*source != options->source) {
+        *source = options->source;
+        *count = 0;
+    }
+}
+
+static bool
+add_host(struct options *options, const char *value)
+{
+    begin_list(options, &options->hosts_source, &options->host_count);
+    if (options->host_count == HOSTS_MAX ||
+        !set_text(options, &options->hosts[options->host_count], value)) {
+        return false;
+    }
+    options->host_count++;
+    return true;
+}
+
+static bool
+add_networks(struct options *options, const char *value)
+{
+    struct networks *trusted = &options->trusted;
+    begin_list(options, &options->trusted_source, &trusted->count);
+    for (bool more = true; more;) {
+        char text[NETWORK_TEXT];
+        const char *comma = strchrnul(value, ',');
+        int length = snprintf(text, sizeof text, "%.*s", (int)(comma - value), value);
+        if (trusted->count == NETWORKS_MAX || length >= (int)sizeof text ||
+            !network_parse(text, &trusted->list[trusted->count])) {
+            return false;
+        }
+        trusted->count++;
+        more = *comma == ',';
+        value = comma + more;
+    }
+    return true;
+}
+
 bool
 options_set(struct options *options, const struct options_row *row, const char *value)
 {
@@ -243,18 +292,12 @@ options_set(struct options *options, const struct options_row *row, const char *
     case OPTIONS_FLAG:
         return set_flag(member, value);
     case OPTIONS_HOST:
-        return options->host_count < HOSTS_MAX &&
-               set_text(options, &options->hosts[options->host_count], value) &&
-               ++options->host_count > 0;
+        return add_host(options, value);
+    case OPTIONS_NETWORKS:
+        return add_networks(options, value);
     default:
         return set_named(options, row->kind, value);
     }
-}
-
-void
-options_forget_hosts(struct options *options)
-{
-    options->host_count = 0;
 }
 
 /* ---- comparing and showing ---- */
@@ -284,6 +327,13 @@ options_format(const struct options *options, const struct options_row *row, cha
         for (size_t i = 0; i < options->host_count && length < size; i++) {
             length += (size_t)snprintf(buffer + length, size - length, "%s%s", i > 0 ? ", " : "",
                                        options->hosts[i]);
+        }
+        return buffer;
+    case OPTIONS_NETWORKS:
+        for (size_t i = 0; i < options->trusted.count && length < size; i++) {
+            char network[NETWORK_TEXT];
+            length += (size_t)snprintf(buffer + length, size - length, "%s%s", i > 0 ? "," : "",
+                                       network_format(&options->trusted.list[i], network));
         }
         return buffer;
     case OPTIONS_TEXT:
@@ -318,8 +368,8 @@ options_format(const struct options *options, const struct options_row *row, cha
 bool
 options_same(const struct options *a, const struct options *b, const struct options_row *row)
 {
-    char left[1024];
-    char right[1024];
+    char left[OPTIONS_VALUE_MAX];
+    char right[OPTIONS_VALUE_MAX];
     return strcmp(options_format(a, row, left, sizeof left),
                   options_format(b, row, right, sizeof right)) == 0;
 }

@@ -6,6 +6,9 @@
 
 #include "options.h"
 
+/** Room for any value as text. */
+#define OPTIONS_VALUE_MAX 4096
+
 /** How a value is written. */
 enum options_kind {
     OPTIONS_NUMBER,
@@ -19,8 +22,9 @@ enum options_kind {
     OPTIONS_FORMAT,
     OPTIONS_SHARING,
     OPTIONS_LEVEL,
-    OPTIONS_HOST, /**< May be given several times. */
-    OPTIONS_FLAG, /**< Takes no value on the command line; yes or no elsewhere. */
+    OPTIONS_HOST,     /**< May be given several times. */
+    OPTIONS_NETWORKS, /**< May be given several times, or with commas. */
+    OPTIONS_FLAG,     /**< Takes no value on the command line; yes or no elsewhere. */
 };
 
 struct options_row {
@@ -53,8 +57,5 @@ bool options_same(const struct options *a, const struct options *b, const struct
 /** Write a value as it is written in a file; returns `buffer`. */
 const char *options_format(const struct options *options, const struct options_row *row,
                            char *buffer, size_t size);
-
-/** Forget the hosts that a weaker source has named. */
-void options_forget_hosts(struct options *options);
 
 #endif

@@ -16,9 +16,6 @@
 #include "settings.h"
 #include "stats.h"
 
-/** While the server drains, a connection that has been quiet for this long is at its end. */
-#define QUIET_MS 100
-
 /** Keep the processor busy: a message that costs CPU. */
 static void
 burn(uint64_t ms)

@@ -8,6 +8,9 @@
 
 #include "options.h"
 
+/** While the server drains, a connection that has been quiet for this long is at its end. */
+#define QUIET_MS 100
+
 /** How a connection ended. */
 enum ending {
     ENDING_PEER,    /**< The peer shut its side down and got everything. */

@@ -34,6 +34,7 @@ settings_apply(const struct options *options)
     const uint64_t values[SETTING_LOG_LEVEL + 1] = {
         [SETTING_IDLE_TIMEOUT_MS] = options->idle_timeout_ms,
         [SETTING_WRITE_TIMEOUT_MS] = options->write_timeout_ms,
+        [SETTING_HEADER_TIMEOUT_MS] = options->header_timeout_ms,
         [SETTING_DRAIN_TIMEOUT_MS] = options->drain_timeout_ms,
         [SETTING_UPGRADE_TIMEOUT_MS] = options->upgrade_timeout_ms,
         [SETTING_WORKER_TIMEOUT_MS] = options->worker_timeout_ms,

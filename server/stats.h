@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "refusal.h"
+
 enum stat {
     STAT_STARTS,   /**< Processes that have had this row. */
     STAT_ACCEPTED, /**< Connections that were accepted. */
@@ -21,6 +23,9 @@ enum stat {
     STAT_LATE,     /**< Bytes that came after the end of a drained connection. */
     STAT_ENDED,    /**< Connections that ended, by enum ending: from here on. */
     STAT_ENDED_LAST = STAT_ENDED + 3,
+    STAT_REFUSED, /**< Connections that were not served, by enum refusal: from here on. */
+    STAT_REFUSED_LAST = STAT_REFUSED + REFUSAL_COUNT - 1,
+    STAT_PROXY_CHECKS,  /**< Connections that a proxy made for itself. */
     STAT_ACCEPT_ERRORS, /**< Times that a connection had to wait for want of something. */
     STAT_SERVICE_NS,    /**< Time from a chunk's being received to its answer's being sent. */
     STAT_COUNT,

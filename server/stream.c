@@ -11,18 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "access.h"
 #include "balance.h"
 #include "board.h"
 #include "events.h"
 #include "leave.h"
-#include "serve.h"
+#include "session.h"
 #include "settings.h"
 #include "signals.h"
 #include "stats.h"
-
-/** Connections that were drained and only wait for their peer's end: they are not cut off. */
-static atomic_uint lingering;
 
 /** The server of this process, and what the dump begins with; the lock is for those who write it
  * and the end of the server. */
@@ -36,17 +32,7 @@ static int
 handle(int fd, void *config)
 {
     struct server *server = config;
-    struct visit visit;
-    access_begin(&visit, fd);
-    atomic_fetch_add(server->connections, 1);
-    enum ending ending = serve(fd, &server->options, &visit.tally);
-    atomic_fetch_sub(server->connections, 1);
-    if (ending == ENDING_DRAINED) {
-        atomic_fetch_add(&lingering, 1);
-        serve_linger(fd);
-        atomic_fetch_sub(&lingering, 1);
-    }
-    access_end(&visit, ending);
+    session_run(server, fd);
     if (server->place != NULL) {
         balance_note(server, green_server_connections(reported.stream) - 1);
     }
@@ -73,7 +59,7 @@ static unsigned
 count_unserved(const struct green_server *stream)
 {
     unsigned open = green_server_connections(stream);
-    unsigned idle = atomic_load(&lingering);
+    unsigned idle = session_lingering();
     return open > idle ? open - idle : 0;
 }
 
@@ -85,7 +71,7 @@ report(void *arg)
     const struct green_server *stream = reported.stream;
     if (stream != NULL) {
         log_notice("pid %d: %u connections are open, %u of them wait for the peer's end%s",
-                   (int)getpid(), green_server_connections(stream), atomic_load(&lingering),
+                   (int)getpid(), green_server_connections(stream), session_lingering(),
                    atomic_load(&reported.draining) ? "; draining" : "");
     }
     pthread_mutex_unlock(&reported.lock);

@@ -23,6 +23,7 @@ const char *config_add(TCase *tcase);    /* test_config.c: files, environment, r
 const char *upgrade_add(TCase *tcase);   /* test_upgrade.c: a new program takes over */
 const char *manager_add(TCase *tcase);   /* test_manager.c: under a service manager */
 const char *dump_add(TCase *tcase);      /* test_dump.c: SIGQUIT */
+const char *proxy_add(TCase *tcase);     /* test_proxy.c: PROXY headers */
 const char *options_add(TCase *tcase); /* test_options.c: the command line, the same in all modes */
 
 #endif
