@@ -500,6 +500,7 @@ END_TEST
 int
 main(void)
 {
+    OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL); /* before the test's own calls would do it */
     Suite *suite = suite_create("tls");
     TCase *tcase = new_case(suite, "tls");
     tcase_add_test(tcase, both_directions_end_one_by_one);
