@@ -8,124 +8,30 @@
 #include "upper.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unicase.h>
-#include <unictype.h>
-#include <unistr.h>
+
+#include "upper_table.h"
+#include "upper_vector.h"
 
 enum {
-    BLOCK = 64,                /* code points that differ in their last byte alone */
-    BLOCKS = 0x110000 / BLOCK, /* in all of Unicode */
-    CASED_MAX = 128,           /* blocks with an upper-case form in them; Unicode 14 has 59 */
-    ILL_FORMED = 0,            /* results of sequence_at() besides a length */
+    ILL_FORMED = 0, /* results of sequence_at() besides a length */
     INCOMPLETE = -1,
+    PATIENCE = 64, /* bytes that are done one by one where vectors get nowhere */
 };
 
-struct form {
-    unsigned char length;
-    unsigned char bytes[UPPER_FORM_MAX + 1];
-};
-
-/* By block, 0: nothing in it has case, else an index into forms. 17 KiB of which a text touches a
- * few lines; the part of forms that no script uses stays unmapped zeros. */
-static unsigned char cased[BLOCKS];
-static struct form forms[CASED_MAX][BLOCK];
-
-/* The 2-byte sequences again, by the low bits of both bytes: their forms of two bytes, and zeros
- * where the length changes. Alphabets of one lead or two get by with one look-up. */
-static unsigned char level_two[0x20][BLOCK][2];
 static bool ready;
-
-static bool
-maps(ucs4_t code)
-{
-    /* Asked first: it takes 2 ms for all code points where u8_toupper takes 30, and echod is to
-     * start at once. The tests compare the table with u8_toupper for each of them. */
-    return uc_toupper(code) != code || uc_is_property_changes_when_uppercased(code);
-}
-
-static int
-fill_form(struct form *form, ucs4_t code, bool mapped)
-{
-    uint8_t source[4];
-    int source_length = u8_uctomb(source, code, sizeof source);
-
-    assert(source_length > 0);
-    form->length = (unsigned char)source_length;
-    memcpy(form->bytes, source, sizeof source);
-    if (!mapped)
-        return 0;
-
-    uint8_t room[UPPER_FORM_MAX];
-    size_t length = sizeof room;
-    uint8_t *upper = u8_toupper(source, (size_t)source_length, NULL, NULL, room, &length);
-    if (upper == NULL)
-        return -errno;
-    if (upper != room) {
-        free(upper);
-        return -EOVERFLOW;
-    }
-    assert(length > 0);
-    form->length = (unsigned char)length;
-    memcpy(form->bytes, upper, length);
-    return 0;
-}
-
-static int
-fill_block(struct form *block, ucs4_t first)
-{
-    for (ucs4_t i = 0; i < BLOCK; i++) {
-        int err = fill_form(&block[i], first + i, maps(first + i));
-        if (err < 0)
-            return err;
-    }
-    return 0;
-}
-
-static void
-fill_level_two(void)
-{
-    for (unsigned lead = 2; lead < 0x20; lead++) {
-        for (unsigned last = 0; last < BLOCK; last++) {
-            const struct form *form = &forms[cased[lead]][last];
-            unsigned char *level = level_two[lead][last];
-            if (cased[lead] == 0) {
-                level[0] = (unsigned char)(0xc0 | lead);
-                level[1] = (unsigned char)(0x80 | last);
-            } else if (form->length == 2) {
-                memcpy(level, form->bytes, 2);
-            }
-        }
-    }
-}
+static upper_vector_run *vector_run;
 
 int
 upper_setup(void)
 {
-    unsigned count = 0;
+    int err = ready ? 0 : upper_table_fill();
 
-    if (ready)
-        return 0;
-    /* From the third block on: the first two are ASCII, which does not come here. */
-    for (ucs4_t block = 2; block < BLOCKS; block++) {
-        ucs4_t first = block * BLOCK, code = first;
-        while (code < first + BLOCK && !maps(code))
-            code++;
-        if (code == first + BLOCK)
-            continue;
-        if (++count == CASED_MAX)
-            return -EOVERFLOW;
-        int err = fill_block(forms[count], first);
-        if (err < 0)
-            return err;
-        cased[block] = (unsigned char)count;
-    }
-    fill_level_two();
-    ready = true;
-    return 0;
+    if (err == 0)
+        vector_run = upper_vector_choose();
+    ready |= err == 0;
+    return err;
 }
 
 void
@@ -275,14 +181,12 @@ sequence_at(const unsigned char *p, size_t n)
 }
 
 /* The form of a well-formed sequence of 2 to 4 bytes; NULL if the sequence is its own. */
-static inline const struct form *
+static inline const struct upper_form *
 form_of(const unsigned char *p, int size)
 {
-    unsigned block = size == 2   ? p[0] & 0x1fu
-                     : size == 3 ? (p[0] & 0x0fu) << 6 | (p[1] & 0x3fu)
-                                 : (p[0] & 0x07u) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+    unsigned index = upper_cased[upper_block_of(p, size)];
 
-    return cased[block] == 0 ? NULL : &forms[cased[block]][p[size - 1] & 0x3f];
+    return index == 0 ? NULL : &upper_forms[index][p[size - 1] & 0x3f];
 }
 
 /* Convert the 2-byte sequences at the beginning that keep their length. */
@@ -293,10 +197,12 @@ two_byte_run(const unsigned char *from, unsigned char *to, size_t length)
 
     while (length - i >= 2 && (unsigned char)(from[i] - 0xc2) < 0xe0 - 0xc2 &&
            continues(from[i + 1])) {
-        const unsigned char *level = level_two[from[i] & 0x1f][from[i + 1] & 0x3f];
-        if (level[0] == 0)
+        const struct upper_level *level = &upper_levels[upper_cased[from[i] & 0x1f]];
+        unsigned last = from[i + 1] & 0x3f;
+        if (level->last[last] == UPPER_STOP)
             break;
-        memcpy(to + i, level, 2);
+        to[i] = from[i] ^ level->lead[last];
+        to[i + 1] = from[i + 1] ^ level->last[last];
         i += 2;
     }
     return i;
@@ -310,7 +216,8 @@ caseless_run(const unsigned char *from, unsigned char *to, size_t length)
     size_t i = 0;
 
     while (length - i >= 3 && (from[i] & 0xf0) == 0xe0 && continues(from[i + 1]) &&
-           continues(from[i + 2]) && cased[(from[i] & 0x0f) << 6 | (from[i + 1] & 0x3f)] == 0) {
+           continues(from[i + 2]) &&
+           upper_cased[(from[i] & 0x0f) << 6 | (from[i + 1] & 0x3f)] == 0) {
         memmove(to + i, from + i, 3);
         i += 3;
     }
@@ -329,7 +236,7 @@ level_one(const unsigned char *from, unsigned char *to, size_t length)
         to[0] = from[0];
         return 1;
     }
-    const struct form *form = form_of(from, size);
+    const struct upper_form *form = form_of(from, size);
     if (form != NULL && form->length != size)
         return 0;
     const unsigned char *bytes = form == NULL ? from : form->bytes;
@@ -338,12 +245,29 @@ level_one(const unsigned char *from, unsigned char *to, size_t length)
     return (size_t)size;
 }
 
+/* Convert what stands at the beginning by the tables: a run of one sort, or one code point. */
+static size_t
+table_run(const unsigned char *from, unsigned char *to, size_t length)
+{
+    size_t run = 0;
+
+    if (from[0] < 0xc2)
+        run = plain_run(from, to, length);
+    else if (from[0] < 0xe0)
+        run = two_byte_run(from, to, length);
+    else if (from[0] < 0xf0)
+        run = caseless_run(from, to, length);
+    return run != 0 ? run : level_one(from, to, length);
+}
+
 /*
  * Convert what keeps its length; from and to may be the same. Stops before the first form that is
- * longer or shorter than its source, and before an incomplete sequence at the end.
+ * longer or shorter than its source, and before an incomplete sequence at the end. Where vectors
+ * have got nowhere, `patience` bytes are done without them; it is the caller's, zero at first.
  */
 static size_t
-level_run(const struct upper *upper, const unsigned char *from, unsigned char *to, size_t length)
+level_run(const struct upper *upper, const unsigned char *from, unsigned char *to, size_t length,
+          size_t *patience)
 {
     size_t i = 0;
 
@@ -353,16 +277,17 @@ level_run(const struct upper *upper, const unsigned char *from, unsigned char *t
     }
     while (i < length) {
         size_t run = 0;
-        if (from[i] < 0xc2)
-            run = plain_run(from + i, to + i, length - i);
-        else if (from[i] < 0xe0)
-            run = two_byte_run(from + i, to + i, length - i);
-        else if (from[i] < 0xf0)
-            run = caseless_run(from + i, to + i, length - i);
-        if (run == 0)
-            run = level_one(from + i, to + i, length - i);
+        if (*patience == 0 && vector_run != NULL) {
+            run = vector_run(from + i, to + i, length - i);
+            *patience = run < PATIENCE ? PATIENCE : 0;
+            i += run;
+            if (i == length)
+                break;
+        }
+        run = table_run(from + i, to + i, length - i);
         if (run == 0)
             break;
+        *patience -= run < *patience ? run : *patience;
         i += run;
     }
     return i;
@@ -393,7 +318,7 @@ hold_tail(struct upper *upper, const unsigned char **in, size_t *in_length)
 static size_t
 put_one(const unsigned char *from, int size, unsigned char *out, size_t out_size)
 {
-    const struct form *form = size == ILL_FORMED ? NULL : form_of(from, size);
+    const struct upper_form *form = size == ILL_FORMED ? NULL : form_of(from, size);
     const unsigned char *bytes = form == NULL ? from : form->bytes;
     size_t length = form != NULL ? form->length : size == ILL_FORMED ? 1 : (size_t)size;
 
@@ -433,13 +358,14 @@ static size_t
 convert(struct upper *upper, const unsigned char **in, size_t *in_length, unsigned char *out,
         size_t out_size)
 {
-    size_t written = 0;
+    size_t written = 0, patience = 0;
 
     if (upper->held_length > 0 && *in_length > 0)
         written = resume_held(upper, in, in_length, out);
     while (*in_length > 0) {
         size_t room = out_size - written;
-        size_t run = level_run(upper, *in, out + written, room < *in_length ? room : *in_length);
+        size_t run =
+            level_run(upper, *in, out + written, room < *in_length ? room : *in_length, &patience);
         advance(in, in_length, run);
         written += run;
         if (*in_length == 0 || hold_tail(upper, in, in_length) || written == out_size)
@@ -447,6 +373,7 @@ convert(struct upper *upper, const unsigned char **in, size_t *in_length, unsign
         /* Here is a form of another length, or a sequence that the room left cut in two. */
         int size = sequence_at(*in, *in_length);
         size_t put = put_one(*in, size, out + written, out_size - written);
+        patience = PATIENCE; /* text that has one such form has more */
         if (put == 0)
             break;
         written += put;
@@ -461,12 +388,12 @@ upper_slice(struct upper *upper, unsigned char **data, size_t *length, unsigned 
 {
     const unsigned char *in = *data;
     size_t left = *length;
-    size_t done = 0;
+    size_t done = 0, patience = 0;
 
     assert(scratch_size >= UPPER_FORM_MAX);
     *slice = in;
     if (upper->held_length == 0) {
-        done = level_run(upper, *data, *data, left);
+        done = level_run(upper, *data, *data, left, &patience);
         advance(&in, &left, done);
         hold_tail(upper, &in, &left);
     }

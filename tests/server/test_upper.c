@@ -3,8 +3,10 @@
  * it: libunistring decodes and maps one code point at a time, over the whole stream at once.
  */
 #include "upper.h"
+#include "upper_vector.h"
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -431,6 +433,85 @@ START_TEST(random_streams_cut_at_random_equal_the_reference)
 }
 END_TEST
 
+/* ---- vectors, each width that the processor has ---- */
+
+static const char *const widths[] = {"avx2", "ssse3"};
+
+/* Whatever a run did is the beginning of the answer, and the rest is the answer to what it left. */
+static bool
+is_beginning(upper_vector_run *run, const unsigned char *in, size_t length)
+{
+    static unsigned char out[ROOM], want[ROOM];
+    unsigned char *copy = malloc(length + 1); /* in place, and with a sanitizer at its end */
+    size_t want_size = reference(in, length, want);
+
+    ck_assert_ptr_nonnull(copy);
+    memcpy(copy, in, length);
+    size_t done = run(copy, copy, length);
+    bool right = done <= length && memcmp(copy + done, in + done, length - done) == 0;
+    if (right) {
+        memcpy(out, copy, done);
+        size_t size = done + reference(in + done, length - done, out + done);
+        right = size == want_size && memcmp(out, want, size) == 0;
+        /* Apart from its source it does the same. */
+        right = right && run(in, out, length) == done && memcmp(out, want, done) == 0;
+    }
+    free(copy);
+    return right;
+}
+
+START_TEST(every_code_point_by_vectors_at_any_place)
+{
+    upper_vector_run *run = upper_vector_named(widths[_i]);
+    static const char pad[] = "д1яжéx中Ωσ-съешь ещё этих мягких булок, aaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    for (ucs4_t code = 0x80; run != NULL && code < 0x110000; code++) {
+        unsigned char in[256];
+        size_t place = code % 71, length = place;
+        memcpy(in, pad, place);
+        int size = u8_uctomb(in + place, code, 4);
+        if (size < 0) /* a surrogate */
+            continue;
+        length += (size_t)size;
+        memcpy(in + length, pad, sizeof pad - 1);
+        if (!is_beginning(run, in, length + sizeof pad - 1))
+            ck_abort_msg("U+%04X", (unsigned)code);
+    }
+}
+END_TEST
+
+START_TEST(random_streams_by_vectors)
+{
+    upper_vector_run *run = upper_vector_named(widths[_i]);
+    static unsigned char in[ROOM / 3];
+
+    for (unsigned round = 0; run != NULL && round < 500; round++) {
+        state = round * 2 + 1;
+        size_t length = random_stream(in, sizeof in);
+        size_t from = length > 0 ? below(length) : 0;
+        if (!is_beginning(run, in + from, length - from))
+            ck_abort_msg("round %u", round);
+    }
+}
+END_TEST
+
+/* What vectors are for is not left to the tables. */
+START_TEST(vectors_do_whole_texts)
+{
+    upper_vector_run *run = upper_vector_named(widths[_i]);
+    static const char *const whole[] = {"съешь ещё этих ", "την γην άέήίόύώς ", "déjà très ",
+                                        "敏捷的棕色狐狸",  "Tiếng Việt “là” ",  "🎈 plain "};
+
+    for (size_t i = 0; run != NULL && i < sizeof whole / sizeof *whole; i++) {
+        unsigned char text[1024];
+        size_t length = 0, size = strlen(whole[i]);
+        for (; length + size <= sizeof text; length += size)
+            memcpy(text + length, whole[i], size);
+        ck_assert_uint_gt(run(text, text, length), length - 32 - 3);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
@@ -453,6 +534,10 @@ main(void)
     tcase_add_test(cases, flush_hands_out_the_held_bytes_and_the_stream_may_go_on);
     tcase_add_test(cases, an_empty_chunk_changes_nothing);
     tcase_add_test(cases, random_streams_cut_at_random_equal_the_reference);
+    int count = (int)(sizeof widths / sizeof *widths);
+    tcase_add_loop_test(cases, every_code_point_by_vectors_at_any_place, 0, count);
+    tcase_add_loop_test(cases, random_streams_by_vectors, 0, count);
+    tcase_add_loop_test(cases, vectors_do_whole_texts, 0, count);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

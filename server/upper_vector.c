@@ -1,0 +1,140 @@
+/*
+ * Upper case by vectors, the choice: the kernel is written once, in upper_kernel.h, and compiled
+ * for vectors of 32 and of 16 bytes. Both need a look-up of bytes by bytes, so a processor
+ * without one (and any but x86_64, as yet) gets by with the tables alone. Any thread may call.
+ */
+#include "upper_vector.h"
+
+#include <string.h>
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+#include "upper_table.h"
+
+#define KERNEL  avx2_run
+#define TARGET  __attribute__((target("avx2,bmi")))
+#define WIDTH   32
+#define VECTOR  __m256i
+#define V(name) avx2_##name
+
+static inline TARGET VECTOR
+V(load)(const unsigned char *from)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)from);
+}
+
+static inline TARGET void
+V(store)(unsigned char *to, VECTOR value)
+{
+    _mm256_storeu_si256((__m256i *)(void *)to, value);
+}
+
+static inline TARGET VECTOR
+V(all)(unsigned char byte)
+{
+    return _mm256_set1_epi8((char)byte);
+}
+
+static inline TARGET VECTOR
+V(row)(const unsigned char *row)
+{
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)row));
+}
+
+/* Each byte moved `count` places up, with the last ones of the vector before in front. */
+#define avx2_after(before, value, count) \
+    _mm256_alignr_epi8(value, _mm256_permute2x128_si256(before, value, 0x21), 16 - (count))
+
+/* Each byte moved one place down, with the first one of the vector behind at the end. */
+static inline TARGET VECTOR
+V(ahead)(VECTOR value, VECTOR behind)
+{
+    return _mm256_alignr_epi8(_mm256_permute2x128_si256(value, behind, 0x21), value, 1);
+}
+
+#define avx2_mask           (unsigned)_mm256_movemask_epi8
+#define avx2_look_up        _mm256_shuffle_epi8
+#define avx2_equal          _mm256_cmpeq_epi8
+#define avx2_least          _mm256_min_epu8
+#define avx2_minus          _mm256_sub_epi8
+#define avx2_saturate       _mm256_adds_epu8
+#define avx2_both           _mm256_and_si256
+#define avx2_any            _mm256_or_si256
+#define avx2_flip           _mm256_xor_si256
+#define avx2_nibbles(value) _mm256_and_si256(_mm256_srli_epi16(value, 4), _mm256_set1_epi8(0x0f))
+
+#include "upper_kernel.h"
+#undef KERNEL
+#undef TARGET
+#undef WIDTH
+#undef VECTOR
+#undef V
+
+#define KERNEL  ssse3_run
+#define TARGET  __attribute__((target("ssse3")))
+#define WIDTH   16
+#define VECTOR  __m128i
+#define V(name) ssse3_##name
+
+static inline TARGET VECTOR
+V(load)(const unsigned char *from)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)from);
+}
+
+static inline TARGET void
+V(store)(unsigned char *to, VECTOR value)
+{
+    _mm_storeu_si128((__m128i *)(void *)to, value);
+}
+
+static inline TARGET VECTOR
+V(all)(unsigned char byte)
+{
+    return _mm_set1_epi8((char)byte);
+}
+
+#define ssse3_row                         ssse3_load
+#define ssse3_after(before, value, count) _mm_alignr_epi8(value, before, 16 - (count))
+#define ssse3_ahead(value, behind)        _mm_alignr_epi8(behind, value, 1)
+#define ssse3_mask                        (unsigned)_mm_movemask_epi8
+#define ssse3_look_up                     _mm_shuffle_epi8
+#define ssse3_equal                       _mm_cmpeq_epi8
+#define ssse3_least                       _mm_min_epu8
+#define ssse3_minus                       _mm_sub_epi8
+#define ssse3_saturate                    _mm_adds_epu8
+#define ssse3_both                        _mm_and_si128
+#define ssse3_any                         _mm_or_si128
+#define ssse3_flip                        _mm_xor_si128
+
+#include "upper_kernel.h"
+
+upper_vector_run *
+upper_vector_named(const char *name)
+{
+    if (strcmp(name, "avx2") == 0)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") ? avx2_run : NULL;
+    if (strcmp(name, "ssse3") == 0)
+        return __builtin_cpu_supports("ssse3") ? ssse3_run : NULL;
+    return NULL;
+}
+
+#else
+
+upper_vector_run *
+upper_vector_named(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+#endif
+
+upper_vector_run *
+upper_vector_choose(void)
+{
+    upper_vector_run *run = upper_vector_named("avx2");
+
+    return run != NULL ? run : upper_vector_named("ssse3");
+}
