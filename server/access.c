@@ -23,7 +23,6 @@
 #define LINES_PER_SECOND 1000
 
 static struct sink sink = {NULL, -1, 0};
-static const char *const endings[] = {"peer", "idle", "drained", "broken"};
 
 /** The second that is under way, and the lines written and left out in it; any thread. */
 static _Atomic uint64_t second;
@@ -121,7 +120,7 @@ void
 access_end(const struct visit *visit, enum ending ending)
 {
     stats_add((enum stat)(STAT_ENDED + ending), 1);
-    write_line(visit, endings[ending]);
+    write_line(visit, ending_name(ending));
 }
 
 void

@@ -32,11 +32,10 @@ counter(struct admin_text *text, const char *name, enum stat stat, const char *h
 static void
 add_endings(struct admin_text *text)
 {
-    static const char *const reasons[] = {"peer", "idle", "drained", "broken"};
     describe(text, "connections_ended_total", "counter", "Connections that ended, by reason.");
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < ENDING_COUNT; i++) {
         admin_text_add(text, "echod_connections_ended_total{reason=\"%s\"} %" PRIu64 "\n",
-                       reasons[i], stats_sum((enum stat)(STAT_ENDED + i)));
+                       ending_name((enum ending)i), stats_sum((enum stat)(STAT_ENDED + i)));
     }
 }
 
@@ -143,6 +142,8 @@ admin_metrics(struct admin_text *text)
     counter(text, "connections_accepted_total", STAT_ACCEPTED, "Connections that were accepted.");
     add_endings(text);
     add_refusals(text);
+    counter(text, "untracked_total", STAT_UNTRACKED,
+            "Connections that there was no room to count by address.");
     counter(text, "proxy_checks_total", STAT_PROXY_CHECKS,
             "Connections that a proxy made for itself, to see whether echod is there.");
     counter(text, "accept_errors_total", STAT_ACCEPT_ERRORS,

@@ -43,6 +43,23 @@ add_buckets(struct admin_text *text)
     }
 }
 
+/** Connections that ended, and those that were refused, by reason. */
+static void
+add_reasons(struct admin_text *text)
+{
+    admin_text_add(text, "\"ended\":{");
+    for (int i = 0; i < ENDING_COUNT; i++) {
+        admin_text_add(text, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", ending_name((enum ending)i),
+                       stats_sum((enum stat)(STAT_ENDED + i)));
+    }
+    admin_text_add(text, "},\"refused\":{");
+    for (int i = 0; i < REFUSAL_COUNT; i++) {
+        admin_text_add(text, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", refusal_name((enum refusal)i),
+                       stats_sum((enum stat)(STAT_REFUSED + i)));
+    }
+    admin_text_add(text, "},");
+}
+
 void
 admin_status(struct admin_text *text, const struct server *server)
 {
@@ -54,13 +71,15 @@ admin_status(struct admin_text *text, const struct server *server)
                    "{\"time\":%.3f,\"version\":\"%s\",\"mode\":\"%s\",\"service_name\":\"%s\","
                    "\"actions\":%s,\"state\":\"%s\",\"log_level\":\"%s\",\"accepted\":%" PRIu64
                    ",\"messages\":%" PRIu64 ",\"received\":%" PRIu64 ",\"sent\":%" PRIu64
-                   ",\"broken\":%" PRIu64 ",\"accept_errors\":%" PRIu64 ",\"workers\":[",
+                   ",\"accept_errors\":%" PRIu64 ",",
                    (double)now.tv_sec + (double)now.tv_nsec / 1e9, green_version(),
                    server->options.mode->name, server->options.service->name,
                    server->options.admin_actions ? "true" : "false", states[setting(SETTING_STATE)],
                    levels[setting(SETTING_LOG_LEVEL)], stats_sum(STAT_ACCEPTED),
                    stats_sum(STAT_MESSAGES), stats_sum(STAT_RECEIVED), stats_sum(STAT_SENT),
-                   stats_sum(STAT_ENDED_LAST), stats_sum(STAT_ACCEPT_ERRORS));
+                   stats_sum(STAT_ACCEPT_ERRORS));
+    add_reasons(text);
+    admin_text_add(text, "\"workers\":[");
     bool first = true;
     for (size_t row = 0; row < stats_rows(); row++) {
         const struct stats *stats = stats_row(row);

@@ -11,6 +11,7 @@
 
 #include <green.h>
 
+#include "limits.h"
 #include "proxy.h"
 #include "serve.h"
 #include "settings.h"
@@ -19,7 +20,7 @@
 bool
 admit_wants_peer(const struct options *options)
 {
-    return options->proxy_protocol;
+    return options->proxy_protocol || limits_on();
 }
 
 /** What came instead of more bytes. */
@@ -78,13 +79,11 @@ await_header(int fd, struct proxy_header *ret_header)
     return refusal;
 }
 
-enum refusal
-admit(int fd, const struct options *options, struct visit *visit)
+/** Learn from the header who the client is, or that it is the proxy itself. */
+static enum refusal
+meet_client(int fd, const struct options *options, struct visit *visit, bool *ret_is_check)
 {
     struct proxy_header header;
-    if (!options->proxy_protocol) {
-        return REFUSAL_NONE;
-    }
     if (!networks_have(&options->trusted, &visit->peer)) {
         return REFUSAL_UNTRUSTED;
     }
@@ -92,10 +91,24 @@ admit(int fd, const struct options *options, struct visit *visit)
     if (refusal != REFUSAL_NONE) {
         return refusal;
     }
-    if (header.client == PROXY_CLIENT_NONE) {
+    *ret_is_check = header.client == PROXY_CLIENT_NONE;
+    if (*ret_is_check) {
         stats_add(STAT_PROXY_CHECKS, 1);
     } else {
         visit->peer = header.address; /* of a UNIX socket's client: none */
     }
     return REFUSAL_NONE;
+}
+
+enum refusal
+admit(int fd, const struct options *options, struct visit *visit, uint32_t *ret_ticket)
+{
+    bool is_check = false;
+    if (options->proxy_protocol) {
+        enum refusal refusal = meet_client(fd, options, visit, &is_check);
+        if (refusal != REFUSAL_NONE) {
+            return refusal;
+        }
+    }
+    return limits_on() && !is_check ? limits_enter(&visit->peer, ret_ticket) : REFUSAL_NONE;
 }

@@ -11,6 +11,7 @@
 #include "admin.h"
 #include "board.h"
 #include "leave.h"
+#include "limits.h"
 #include "listener.h"
 #include "log.h"
 #include "mode.h"
@@ -65,7 +66,7 @@ prepare(struct server *server)
     const struct options *options = &server->options;
     size_t rows = options->max_workers + options->workers + WORKERS_ROOM + 1;
     settings_apply(options);
-    if (settings_share() != 0 || stats_share(rows) != 0) {
+    if (settings_share() != 0 || stats_share(rows) != 0 || limits_share(options) != 0) {
         log_write(LOG_ERROR, "there is no memory for what workers share");
         return 1;
     }

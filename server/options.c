@@ -242,6 +242,7 @@ defaults(void)
         .hibernate_ms = 10000,
         .write_timeout_ms = 60000,
         .header_timeout_ms = 5000,
+        .address_table = 65536,
         .drain_timeout_ms = 30000,
         .upgrade_timeout_ms = 10000,
         .worker_timeout_ms = 30000,

@@ -46,6 +46,12 @@ struct options {
     bool proxy_protocol;
     struct networks trusted; /**< Who may send PROXY headers. */
     uint64_t header_timeout_ms;
+    uint64_t max_per_address;   /**< 0: no limit, as in the next four. */
+    uint64_t rate_per_address;  /**< Connections a second. */
+    uint64_t burst_per_address; /**< 0: as the rate. */
+    uint64_t max_bytes;
+    uint64_t max_lifetime_ms;
+    uint64_t address_table; /**< Addresses that there is room for. */
     uint64_t drain_timeout_ms;
     uint64_t upgrade_timeout_ms;
     uint64_t worker_timeout_ms;

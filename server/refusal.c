@@ -20,6 +20,8 @@ static const struct {
     [REFUSAL_TOO_LONG] = {"proxy_too_long", "its PROXY header is too long"},
     [REFUSAL_LATE] = {"proxy_timeout", "its PROXY header did not come in time"},
     [REFUSAL_INCOMPLETE] = {"proxy_incomplete", "it ended before its PROXY header did"},
+    [REFUSAL_CROWDED] = {"address_connections", "its address has as many connections as it may"},
+    [REFUSAL_HASTY] = {"address_rate", "its address connects more often than it may"},
 };
 
 /** The second in which the last line was written, and the refusals since; any thread. */

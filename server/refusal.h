@@ -10,6 +10,8 @@ enum refusal {
     REFUSAL_TOO_LONG,   /**< The PROXY header is longer than we take. */
     REFUSAL_LATE,       /**< The PROXY header was not whole in time. */
     REFUSAL_INCOMPLETE, /**< The stream ended before the PROXY header did. */
+    REFUSAL_CROWDED,    /**< Its address has as many connections as it may. */
+    REFUSAL_HASTY,      /**< Its address connects more often than it may. */
     REFUSAL_COUNT,
     REFUSAL_NONE = REFUSAL_COUNT, /**< It is served. */
     REFUSAL_DRAINED,              /**< Nor is it wrong: the server drains, and nothing has come. */

@@ -16,6 +16,9 @@
 #include "settings.h"
 #include "stats.h"
 
+/** A peer that we have ended with may read our last words for so long. */
+#define LET_GO_MS 1000
+
 /** Keep the processor busy: a message that costs CPU. */
 static void
 burn(uint64_t ms)
@@ -93,77 +96,120 @@ answer(struct exchange *exchange, struct green_view *chunk)
     return err;
 }
 
-/** Nothing more comes, for this reason: answer what was held back and end our side. */
+/** What a call that failed means for the connection. */
 static enum ending
-finish(struct exchange *exchange, ssize_t got)
+name_failure(ssize_t err)
 {
-    if (got != 0 && got != -ETIMEDOUT) {
-        return ENDING_BROKEN;
+    return err == -ETIMEDOUT ? ENDING_STUCK : ENDING_BROKEN;
+}
+
+/** Nothing more comes: answer what was held back and end our side. */
+static enum ending
+finish(struct exchange *exchange, enum ending ending)
+{
+    if (ending == ENDING_BROKEN || ending == ENDING_STUCK) {
+        return ending;
     }
     struct green_shield shield;
     struct green_timeout timeout;
     green_shield_start(&shield);
     green_timeout_start(&timeout, setting(SETTING_WRITE_TIMEOUT_MS));
-    int err = exchange->options->service->finish(exchange);
+    int err =
+        exchange->options->service->talk == NULL ? exchange->options->service->finish(exchange) : 0;
     green_timeout_stop(&timeout);
     green_shield_stop(&shield);
-    if (err != 0 || green_shutdown(exchange->fd, SHUT_WR) != 0) {
-        return ENDING_BROKEN;
+    if (err == 0) {
+        err = green_shutdown(exchange->fd, SHUT_WR);
     }
-    if (got == 0) {
-        return ENDING_PEER;
-    }
-    return exchange->draining ? ENDING_DRAINED : ENDING_IDLE;
+    return err == 0 ? ending : name_failure(err);
 }
 
-/** A conversation of the service's own; in the end what came meanwhile must not turn into a reset.
- */
+/** A conversation of the service's own. */
 static enum ending
 talk(struct exchange *exchange)
 {
-    if (exchange->options->service->talk(exchange) != 0 ||
-        green_shutdown(exchange->fd, SHUT_WR) != 0) {
-        return ENDING_BROKEN;
+    int err = exchange->options->service->talk(exchange);
+    return err == 0 ? ENDING_DRAINED : name_failure(err);
+}
+
+/** Answer chunk by chunk. */
+static enum ending
+converse(struct exchange *exchange)
+{
+    uint64_t most = setting(SETTING_MAX_BYTES);
+    most = most == 0 ? UINT64_MAX : most;
+    while (exchange->tally->received < most) {
+        struct green_view chunk;
+        ssize_t got = receive(exchange, &chunk);
+        if (got == 0) {
+            return ENDING_PEER;
+        }
+        if (got == -ETIMEDOUT) {
+            return exchange->draining ? ENDING_DRAINED : ENDING_IDLE;
+        }
+        int err = got < 0 ? (int)got : answer(exchange, &chunk);
+        if (err != 0) {
+            return got < 0 ? ENDING_BROKEN : name_failure(err);
+        }
     }
-    return ENDING_DRAINED;
+    return ENDING_BYTES;
 }
 
 enum ending
 serve(int fd, const struct options *options, struct tally *tally)
 {
     struct exchange exchange = {.fd = fd, .options = options, .tally = tally};
+    bool talks = options->service->talk != NULL;
+    struct green_timeout life;
+    uint64_t life_ms = setting(SETTING_MAX_LIFETIME_MS);
     upper_init(&exchange.upper, options->encoding);
-    if (options->service->talk != NULL) {
-        return talk(&exchange);
+    if (life_ms > 0) {
+        green_timeout_start(&life, life_ms);
     }
-    for (;;) {
-        struct green_view chunk;
-        ssize_t got = receive(&exchange, &chunk);
-        if (got <= 0) {
-            return finish(&exchange, got);
-        }
-        if (answer(&exchange, &chunk) != 0) {
-            return ENDING_BROKEN;
+    enum ending ending = talks ? talk(&exchange) : converse(&exchange);
+    if (life_ms > 0) {
+        green_timeout_stop(&life);
+        /* One that is in the middle of an answer owes it: then it is stuck all the same. */
+        if (green_timeout_fired(&life) && ending == (talks ? ENDING_STUCK : ENDING_IDLE)) {
+            ending = ENDING_OLD;
         }
     }
+    return finish(&exchange, ending);
+}
+
+/** Receive and drop, until the stream ends; returns how many bytes came. */
+static uint64_t
+drop(int fd)
+{
+    uint64_t dropped = 0;
+    struct green_shield shield;
+    struct green_view chunk;
+    ssize_t got;
+    green_shield_start(&shield);
+    while ((got = green_recv_view(fd, &chunk)) > 0) {
+        dropped += (uint64_t)got;
+        green_view_release(&chunk);
+    }
+    green_shield_stop(&shield);
+    return dropped;
 }
 
 void
 serve_linger(int fd)
 {
-    uint64_t late = 0;
-    struct green_shield shield;
-    green_shield_start(&shield);
-    struct green_view chunk;
-    ssize_t got;
-    while ((got = green_recv_view(fd, &chunk)) > 0) {
-        late += (uint64_t)got;
-        green_view_release(&chunk);
-    }
-    green_shield_stop(&shield);
+    uint64_t late = drop(fd);
     if (late > 0) {
         stats_add(STAT_LATE, late);
         log_write(LOG_INFO, "%ju bytes came after the end of a drained connection",
                   (uintmax_t)late);
     }
+}
+
+void
+serve_let_go(int fd)
+{
+    struct green_timeout timeout;
+    green_timeout_start(&timeout, LET_GO_MS);
+    drop(fd);
+    green_timeout_stop(&timeout);
 }

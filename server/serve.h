@@ -6,18 +6,11 @@
 
 #include <stdint.h>
 
+#include "ending.h"
 #include "options.h"
 
 /** While the server drains, a connection that has been quiet for this long is at its end. */
 #define QUIET_MS 100
-
-/** How a connection ended. */
-enum ending {
-    ENDING_PEER,    /**< The peer shut its side down and got everything. */
-    ENDING_IDLE,    /**< Nothing came for the idle timeout. */
-    ENDING_DRAINED, /**< The server drains, and everything received was answered. */
-    ENDING_BROKEN,  /**< The peer is gone or does not read. */
-};
 
 /** What passed through one connection. */
 struct tally {
@@ -40,5 +33,8 @@ enum ending serve(int fd, const struct options *options, struct tally *tally);
  * is taken back by a reset. What still comes was sent too late and is dropped; the log says so.
  */
 void serve_linger(int fd);
+
+/** After a connection that we have ended while its peer may be sending: the same, for a moment. */
+void serve_let_go(int fd);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "access.h"
 #include "admit.h"
+#include "limits.h"
 #include "serve.h"
 
 static atomic_uint lingering;
@@ -29,10 +30,14 @@ session_run(struct server *server, int fd)
     struct visit visit;
     access_begin(&visit, fd, admit_wants_peer(options));
     atomic_fetch_add(server->connections, 1);
-    enum refusal refusal = admit(fd, options, &visit);
+    uint32_t ticket = 0;
+    enum refusal refusal = admit(fd, options, &visit, &ticket);
     enum ending ending = ENDING_DRAINED;
     if (refusal == REFUSAL_NONE) {
         ending = serve(fd, options, &visit.tally);
+        if (ending == ENDING_BYTES || ending == ENDING_OLD) {
+            serve_let_go(fd);
+        }
     } else if (refusal == REFUSAL_DRAINED) {
         green_shutdown(fd, SHUT_WR);
     }
@@ -44,6 +49,7 @@ session_run(struct server *server, int fd)
     if (ending == ENDING_DRAINED) {
         linger(fd);
     }
+    limits_leave(ticket);
     access_end(&visit, ending);
 }
 

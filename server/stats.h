@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ending.h"
 #include "refusal.h"
 
 enum stat {
@@ -22,9 +23,10 @@ enum stat {
     STAT_SENT,     /**< Bytes. */
     STAT_LATE,     /**< Bytes that came after the end of a drained connection. */
     STAT_ENDED,    /**< Connections that ended, by enum ending: from here on. */
-    STAT_ENDED_LAST = STAT_ENDED + 3,
+    STAT_ENDED_LAST = STAT_ENDED + ENDING_COUNT - 1,
     STAT_REFUSED, /**< Connections that were not served, by enum refusal: from here on. */
     STAT_REFUSED_LAST = STAT_REFUSED + REFUSAL_COUNT - 1,
+    STAT_UNTRACKED,     /**< Connections that there was no room to count by address. */
     STAT_PROXY_CHECKS,  /**< Connections that a proxy made for itself. */
     STAT_ACCEPT_ERRORS, /**< Times that a connection had to wait for want of something. */
     STAT_SERVICE_NS,    /**< Time from a chunk's being received to its answer's being sent. */

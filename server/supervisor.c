@@ -19,6 +19,7 @@
 
 #include "events.h"
 #include "leave.h"
+#include "limits.h"
 #include "settings.h"
 #include "signals.h"
 #include "stats.h"
@@ -213,6 +214,7 @@ bury(struct supervisor *self, size_t i)
     atomic_store(&place->activity, ACTIVITY_NONE);
     atomic_store(&stats_row(i)->connections, 0);
     atomic_store(&stats_row(i)->gauges[GAUGE_PID], 0);
+    limits_sweep(i);
 }
 
 static bool

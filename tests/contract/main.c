@@ -18,12 +18,12 @@ static const struct theme {
     const char *name;
     theme_add add;
 } themes[] = {
-    {"echo", echo_add},       {"peers", peers_add},     {"memory", memory_add},
-    {"limits", limits_add},   {"drain", drain_add},     {"faults", faults_add},
-    {"workers", workers_add}, {"ipv6", ipv6_add},       {"addresses", addresses_add},
-    {"config", config_add},   {"upgrade", upgrade_add}, {"manager", manager_add},
-    {"options", options_add}, {"dump", dump_add},       {"balance", balance_add},
-    {"proxy", proxy_add},
+    {"echo", echo_add},       {"peers", peers_add},         {"memory", memory_add},
+    {"limits", limits_add},   {"drain", drain_add},         {"faults", faults_add},
+    {"workers", workers_add}, {"ipv6", ipv6_add},           {"addresses", addresses_add},
+    {"config", config_add},   {"upgrade", upgrade_add},     {"manager", manager_add},
+    {"options", options_add}, {"dump", dump_add},           {"balance", balance_add},
+    {"proxy", proxy_add},     {"admission", admission_add},
 };
 
 static bool

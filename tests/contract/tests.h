@@ -24,6 +24,7 @@ const char *upgrade_add(TCase *tcase);   /* test_upgrade.c: a new program takes 
 const char *manager_add(TCase *tcase);   /* test_manager.c: under a service manager */
 const char *dump_add(TCase *tcase);      /* test_dump.c: SIGQUIT */
 const char *proxy_add(TCase *tcase);     /* test_proxy.c: PROXY headers */
+const char *admission_add(TCase *tcase); /* test_admission.c: limits by address and connection */
 const char *options_add(TCase *tcase); /* test_options.c: the command line, the same in all modes */
 
 #endif
