@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #define SECOND_NS       UINT64_C(1000000000)
 #define TICK_MS         20

@@ -167,6 +167,8 @@ start_loops(struct run *run)
         char name[32];
         (void)snprintf(name, sizeof name, "loop %zu", i + 1);
         options.name = name;
+        options.daemon =
+            run->kind == GREEN_PROCESS; /* it does not outlive us, even if we are killed */
         run->loops[i].plan = &run->plan;
         run->loops[i].index = i;
         int err = green_spawn_as(run->kind, loop_run, &run->loops[i], &options, &run->jobs[i]);

@@ -33,6 +33,7 @@ struct contest {
     struct compare_options *options;
     struct echoc_comparison *comparison;
     struct placement placement;
+    struct keeper keeper;
     struct server_setup setup;
     /** Those that have failed, and are not tried again. */
     bool lost[ECHOC_CONTENDERS_MAX];
@@ -264,15 +265,19 @@ contest_run(struct compare_options *options, struct echoc_comparison *comparison
     struct sigaction old_int;
     struct sigaction old_term;
     placement_choose(&contest.placement, options->load.threads);
-    contest.setup = (struct server_setup){options->echod, options->delay_ms, options->burn_ms,
-                                          &contest.placement, &interrupted};
+    contest.setup = (struct server_setup){options->echod,     options->delay_ms, options->burn_ms,
+                                          &contest.placement, &contest.keeper,   &interrupted};
     contest.live = !options->quiet && isatty(STDERR_FILENO);
     contest.runs = options->contenders.count * options->point_count * options->rounds;
     contest.begun = green_after(0);
     describe(&contest);
     (void)sigaction(SIGINT, &ours, &old_int);
     (void)sigaction(SIGTERM, &ours, &old_term);
-    int err = try_all(&contest) ? run_rounds(&contest) : 0;
+    int err = keeper_start(&contest.keeper);
+    if (err == 0 && try_all(&contest)) {
+        err = run_rounds(&contest);
+    }
+    keeper_stop(&contest.keeper);
     (void)sigaction(SIGINT, &old_int, NULL);
     (void)sigaction(SIGTERM, &old_term, NULL);
     clear_line(&contest);

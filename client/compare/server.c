@@ -3,7 +3,7 @@
  *
  * What a server says goes into a file without a name: it never has to wait for us to read it, and
  * its last line is there when it ends. It leads a process group, so that Ctrl-C reaches us alone
- * and what it has started ends with it.
+ * and what it has started ends with it; the keeper ends that group if we are killed.
  *
  * Invariant: a server that was returned is stopped by server_stop(), and nothing else is ever
  * signalled. For the main stack.
@@ -37,6 +37,7 @@
 struct server {
     struct green_subprocess *process;
     const struct contender *contender;
+    const struct keeper *keeper;
     int said_fd;
     char port[8];
     char command[COMMAND_MAX];
@@ -258,6 +259,9 @@ spawn(struct server *server, const struct words *words, const struct server_setu
     placement_move(&setup->placement->server);
     int err = green_subprocess_spawn((const char *const *)words->list, &options, &server->process);
     placement_move(&setup->placement->all);
+    if (err == 0) {
+        keeper_watch(server->keeper, green_subprocess_pid(server->process));
+    }
     return err;
 }
 
@@ -273,6 +277,7 @@ server_start(const struct contender *contender, const struct server_setup *setup
         return NULL;
     }
     server->contender = contender;
+    server->keeper = setup->keeper;
     server->said_fd = memfd_create("said", MFD_CLOEXEC);
     words.failed = server->said_fd < 0;
     if (contender->mode[0] != '\0') {
@@ -326,6 +331,7 @@ server_stop(struct server *server)
         }
         /* What it started and left behind. */
         (void)green_subprocess_kill(server->process, SIGKILL);
+        keeper_watch(server->keeper, 0);
         green_subprocess_destroy(server->process);
     }
     if (server->said_fd >= 0) {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "contender.h"
+#include "keeper.h"
 #include "placement.h"
 
 /** More processes than this are not asked of a mode that has one for each connection. */
@@ -21,6 +22,8 @@ struct server_setup {
     uint64_t delay_ms;
     uint64_t burn_ms;
     const struct placement *placement;
+    /** Told of each server, so that none outlives us. */
+    const struct keeper *keeper;
     /** Set by a signal: nothing is worth waiting for any more. */
     const volatile sig_atomic_t *interrupted;
 };

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -17,11 +18,14 @@ COLUMNS = ["server", "messages/s", "spread", "ratio", "p50", "p99", "p99.9", "CP
 FEW = ("-n", "400", "-c", "4", "--warmup", "0s", "--rounds", "1")
 
 SERVER = """
-    import os, socket, sys, threading
+    import os, socket, subprocess, sys, threading
     # The first argument is the port, the second what to do, the third a file to write to.
     port, what, path = int(sys.argv[1]), sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None
     if what == "exit":
         sys.exit("it does not feel like it")
+    if what == "has-child":
+        child = subprocess.Popen(["sleep", "600"]).pid
+        open(path, "w").close()
     answered = 0
     def serve(connection):
         global answered
@@ -34,6 +38,9 @@ SERVER = """
                 if what == "marks" and answered > 50:
                     with open(path, "w") as file:
                         file.write(str(os.getpid()))
+                if what == "has-child" and answered > 50 and os.path.getsize(path) == 0:
+                    with open(path, "w") as file:
+                        file.write(f"{os.getpid()} {child}")
                 connection.sendall(b"?" * len(data) if what == "garbles" else
                                    data if what == "echo" else data.upper())
     listener = socket.create_server(("127.0.0.1", port), backlog=64)
@@ -220,7 +227,7 @@ class Interrupted(CompareCase):
         process = self.start("compare", "--echod", Programs.echod, "-d", "600s", "-c", "2",
                              "--modes", self.foreign("mine", "marks", mark) + ",green", "--json",
                              report, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        server = self.wait_for_mark(mark, process)
+        server, = self.wait_for_mark(mark, process)
         # As a terminal would: to all that are in the foreground, which the server is not.
         self.assertNotEqual(os.getpgid(server), os.getpgid(process.pid))
         process.send_signal(signal.SIGINT)
@@ -233,15 +240,29 @@ class Interrupted(CompareCase):
         self.assertEqual([r["server"] for r in data["rounds"]], ["mine"])
         self.assertEqual([row["server"] for row in self.rows(out.decode())], ["mine", "green"])
 
+    def test_killed(self):
+        """Neither the server nor what that has started outlives an echoc that is killed."""
+        mark = self.path("mark")
+        process = self.start("compare", "--echod", Programs.echod, "-d", "600s", "-c", "2",
+                             "--quiet", "--modes", self.foreign("mine", "has-child", mark),
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        pidfds = [os.pidfd_open(pid) for pid in self.wait_for_mark(mark, process)]
+        process.kill()
+        process.wait()
+        for pidfd in pidfds:
+            ended, _, _ = select.select([pidfd], [], [], LIMIT_S)
+            self.assertTrue(ended, "it runs on")
+            os.close(pidfd)
+
     def wait_for_mark(self, path, process):
-        """The pid that the server writes once it is under load."""
+        """The pids that the server writes once it is under load."""
         while True:
             self.assertIsNone(process.poll(), "it ended by itself")
             try:
                 with open(path, encoding="utf-8") as file:
                     text = file.read()
                 if text:
-                    return int(text)
+                    return [int(word) for word in text.split()]
             except FileNotFoundError:
                 pass
             time.sleep(0.01)
