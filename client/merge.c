@@ -162,13 +162,14 @@ static void
 print_tag(const struct tag *tag)
 {
     static const double shares[] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
-    char count[TEXT_COUNT];
+    char count[TEXT_FIGURE];
     (void)printf("  %-13s%14s", tag->name[0] != '\0' ? tag->name : "reply",
                  text_exact(count, tag->total.count));
     for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
-        char text[TEXT_DURATION];
+        char text[TEXT_FIGURE];
         uint64_t value = echoc_histogram_quantile(&tag->total, shares[i]);
-        (void)printf("%10s", text_duration(text, (double)value / 1e9));
+        (void)text_us(text, (double)value / 1e3);
+        (void)printf("%*s%s", text_before(text, 10), "", text);
     }
     (void)printf("\n");
 }
@@ -183,11 +184,11 @@ print_all(const struct merge *merge, int files)
         print_tag(merge->tags[i]);
         const struct tag *tag = merge->tags[i];
         if (tag->name[0] == '\0' && tag->end_s > tag->begin_s) {
-            char rate[TEXT_COUNT];
-            char duration[TEXT_DURATION];
+            char rate[TEXT_FIGURE];
+            char duration[TEXT_FIGURE];
             (void)printf("  %-13s%14s messages/s over %s\n", "together",
                          text_count(rate, (double)tag->total.count / (tag->end_s - tag->begin_s)),
-                         text_duration(duration, tag->end_s - tag->begin_s));
+                         text_us(duration, (tag->end_s - tag->begin_s) * 1e6));
         }
     }
     return fflush(stdout) != 0 || ferror(stdout)

@@ -1,75 +1,127 @@
 /*
- * Figures as people read them.
+ * Figures as people read them: three digits where a unit can take the rest.
  *
- * Invariant: a figure has three digits at least as long as it has that many, and one unit. Never
- * suspends.
+ * Invariant: a figure has one unit, which its size chooses; no text is longer than its buffer.
+ * Never suspends.
  */
 #include "text.h"
 
+#include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+/** Three significant digits; a whole number below a thousand as it is. */
 static void
-three_digits(char *buffer, size_t size, double value, const char *unit)
+digits(double value, bool whole, char *text, size_t size)
 {
-    int decimals = value >= 99.95 || value == 0 ? 0 : value >= 9.995 ? 1 : 2;
-    (void)snprintf(buffer, size, "%.*f%s%s", decimals, value, unit[0] != '\0' ? " " : "", unit);
-}
-
-char *
-text_duration(char buffer[TEXT_DURATION], double seconds)
-{
-    if (seconds < 999.5e-6) {
-        three_digits(buffer, TEXT_DURATION, seconds * 1e6, "us");
-    } else if (seconds < 999.5e-3) {
-        three_digits(buffer, TEXT_DURATION, seconds * 1e3, "ms");
-    } else {
-        three_digits(buffer, TEXT_DURATION, seconds, "s");
+    double length = fabs(value);
+    int decimals = length >= 99.95 ? 0 : length >= 9.995 ? 1 : 2;
+    if (value == 0 || (whole && floor(value) == value)) {
+        decimals = 0;
     }
-    return buffer;
+    (void)snprintf(text, size, "%.*f", decimals, value);
 }
 
+struct unit {
+    double from; /* a value that rounds to so much goes on to this one */
+    double size;
+    const char *name;
+    bool whole; /* there are no parts of it: no decimals where the value has none */
+};
+
+/** Write a value in the largest unit that it reaches; the units ascend. */
 static char *
-scaled(char *buffer, size_t size, double value, double base, const char *const *units)
+in_units(char text[TEXT_FIGURE], double value, const struct unit *units, size_t count)
 {
-    size_t power = 0;
-    while (value >= base * 0.9995 && units[power + 1] != NULL) {
-        value /= base;
-        power++;
+    const struct unit *unit = units;
+    char number[TEXT_FIGURE / 2];
+    if (!isfinite(value)) {
+        (void)snprintf(text, TEXT_FIGURE, "unknown");
+        return text;
     }
-    if (power == 0) {
-        (void)snprintf(buffer, size, "%.0f%s%s", value, units[0][0] != '\0' ? " " : "", units[0]);
-    } else {
-        three_digits(buffer, size, value, units[power]);
+    for (size_t i = 1; i < count && fabs(value) >= units[i].from; i++) {
+        unit = &units[i];
     }
-    return buffer;
+    digits(value / unit->size, unit->whole, number, sizeof number);
+    (void)snprintf(text, TEXT_FIGURE, "%s%s", number, unit->name);
+    return text;
+}
+
+#define COUNT(units) (sizeof(units) / sizeof *(units))
+
+char *
+text_count(char text[TEXT_FIGURE], double value)
+{
+    static const struct unit units[] = {{0, 1, "", true},
+                                        {999.5, 1e3, "k", false},
+                                        {999.5e3, 1e6, "M", false},
+                                        {999.5e6, 1e9, "G", false}};
+    return in_units(text, value, units, COUNT(units));
 }
 
 char *
-text_count(char buffer[TEXT_COUNT], double count)
+text_us(char text[TEXT_FIGURE], double value)
 {
-    static const char *const units[] = {"", "k", "M", "G", "T", NULL};
-    return scaled(buffer, TEXT_COUNT, count, 1000, units);
+    static const struct unit units[] = {
+        {0, 1, " µs", false}, {999.5, 1e3, " ms", false}, {999.5e3, 1e6, " s", false}};
+    return in_units(text, value, units, COUNT(units));
 }
 
 char *
-text_bytes(char buffer[TEXT_COUNT], double bytes)
+text_bytes(char text[TEXT_FIGURE], double value)
 {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", NULL};
-    return scaled(buffer, TEXT_COUNT, bytes, 1024, units);
+    static const struct unit units[] = {{0, 1, " B", true},
+                                        {1023.5, 1024, " KiB", false},
+                                        {1023.5 * 1024, 1048576, " MiB", false},
+                                        {1023.5 * 1048576, 1073741824, " GiB", false}};
+    return in_units(text, value, units, COUNT(units));
 }
 
 char *
-text_exact(char buffer[TEXT_COUNT], uint64_t count)
+text_percent(char text[TEXT_FIGURE], double value)
 {
-    char digits[TEXT_COUNT];
-    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
+    (void)snprintf(text, TEXT_FIGURE, "%.9g", value);
+    return text;
+}
+
+char *
+text_number(char text[TEXT_FIGURE], double value)
+{
+    (void)snprintf(text, TEXT_FIGURE, "%.6g", value);
+    return text;
+}
+
+char *
+text_tick(text_format *format, double value, char text[TEXT_FIGURE])
+{
+    char *point = strchr(format(text, value), '.');
+    if (point == NULL) {
+        return text;
+    }
+    char *end = point + 1 + strspn(point + 1, "0123456789");
+    char *last = end;
+    while (last[-1] == '0') {
+        last--;
+    }
+    if (last[-1] == '.') {
+        last--;
+    }
+    memmove(last, end, strlen(end) + 1);
+    return text;
+}
+
+char *
+text_exact(char buffer[TEXT_FIGURE], uint64_t count)
+{
+    char number[TEXT_FIGURE];
+    int length = snprintf(number, sizeof number, "%llu", (unsigned long long)count);
     char *at = buffer;
     for (int i = 0; i < length; i++) {
         if (i > 0 && (length - i) % 3 == 0) {
             *at++ = ',';
         }
-        *at++ = digits[i];
+        *at++ = number[i];
     }
     *at = '\0';
     return buffer;
@@ -89,4 +141,42 @@ text_sample(char buffer[TEXT_SAMPLE], const unsigned char *bytes, size_t length)
     }
     (void)snprintf(buffer + at, TEXT_SAMPLE - at, "\"");
     return buffer;
+}
+
+/* ---- columns ---- */
+
+static bool
+begins(char byte)
+{
+    return ((unsigned char)byte & 0xc0) != 0x80;
+}
+
+size_t
+text_width(const char *text)
+{
+    size_t count = 0;
+    for (; *text != '\0'; text++) {
+        count += begins(*text);
+    }
+    return count;
+}
+
+int
+text_before(const char *text, size_t width)
+{
+    size_t own = text_width(text);
+    return own < width ? (int)(width - own) : 0;
+}
+
+size_t
+text_fit(const char *text, size_t columns)
+{
+    size_t length = 0;
+    for (size_t count = 0; text[length] != '\0'; length++) {
+        count += begins(text[length]);
+        if (count > columns) {
+            break;
+        }
+    }
+    return length;
 }

@@ -76,9 +76,9 @@ static void
 describe(const struct live *live, const struct run_state *state, double rate, char *buffer,
          size_t size)
 {
-    char count[TEXT_COUNT];
-    char other[TEXT_COUNT];
-    char text[TEXT_DURATION];
+    char count[TEXT_FIGURE];
+    char other[TEXT_FIGURE];
+    char text[TEXT_FIGURE];
     if (state->phase == RUN_CONNECTING) {
         (void)snprintf(buffer, size, "connecting %s of %s", text_exact(count, state->tried),
                        text_exact(other, live->load->connections));
@@ -86,8 +86,7 @@ describe(const struct live *live, const struct run_state *state, double rate, ch
     }
     size_t at = (size_t)snprintf(buffer, size, "%s/s", text_count(count, rate));
     if (live->p99_us > 0) {
-        at += (size_t)snprintf(buffer + at, size - at, "  p99 %s",
-                               text_duration(text, live->p99_us / 1e6));
+        at += (size_t)snprintf(buffer + at, size - at, "  p99 %s", text_us(text, live->p99_us));
     }
     if (state->errors > 0) {
         at += (size_t)snprintf(buffer + at, size - at, "  %s error%s",
@@ -110,9 +109,10 @@ live_line(const struct live *live, const struct run_state *state, double rate, i
 {
     char words[LINE_MAX_BYTES];
     describe(live, state, rate, words, sizeof words);
-    int room = columns - (int)strlen(words) - 9;
+    int room = columns - (int)text_width(words) - 9;
     if (room < BAR_MIN) {
-        (void)snprintf(buffer, size, "%.*s", columns > 0 ? columns : 0, words);
+        (void)snprintf(buffer, size, "%.*s",
+                       (int)text_fit(words, columns > 0 ? (size_t)columns : 0), words);
         return;
     }
     int bar = room < BAR_MAX ? room : BAR_MAX;

@@ -15,7 +15,7 @@ print_load(FILE *stream, const struct echoc_result *result)
 {
     const struct echoc_load *load = &result->load;
     char buffer[1024];
-    char count[TEXT_COUNT];
+    char count[TEXT_FIGURE];
     bool open = load->step_count > 0;
     (void)fprintf(stream, "\n%s connection%s", text_exact(count, load->connections),
                   load->connections == 1 ? "" : "s");
@@ -42,22 +42,22 @@ print_load(FILE *stream, const struct echoc_result *result)
 static void
 print_rates(FILE *stream, const struct echoc_result *result)
 {
-    char count[TEXT_COUNT];
-    char bytes[TEXT_COUNT];
-    char duration[TEXT_DURATION];
-    char exact[TEXT_COUNT];
+    char count[TEXT_FIGURE];
+    char bytes[TEXT_FIGURE];
+    char duration[TEXT_FIGURE];
+    char exact[TEXT_FIGURE];
     (void)fprintf(stream, "  throughput   %s messages/s, %s/s of replies\n",
                   text_count(count, result->messages_per_s),
                   text_bytes(bytes, result->bytes_per_s));
     (void)fprintf(stream, "  answered     %s messages in %s",
                   text_exact(exact, result->totals.answered),
-                  text_duration(duration, result->elapsed_s));
+                  text_us(duration, result->elapsed_s * 1e6));
     if (result->totals.unanswered > 0) {
         (void)fprintf(stream, "; %s never were", text_exact(exact, result->totals.unanswered));
     }
     (void)fprintf(stream, "\n");
     if (result->load.step_count > 0) {
-        char sent[TEXT_COUNT];
+        char sent[TEXT_FIGURE];
         (void)fprintf(stream, "  offered      %s messages/s",
                       text_count(count, result->offered_per_s));
         (void)fprintf(stream, ", sent %s/s", text_count(sent, result->sent_per_s));
@@ -85,9 +85,10 @@ print_latency(FILE *stream, const char *name, const struct echoc_histogram *hist
     }
     (void)fprintf(stream, "  %-13s", name);
     for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
-        char text[TEXT_DURATION];
+        char text[TEXT_FIGURE];
         uint64_t value = echoc_histogram_quantile(histogram, shares[i]);
-        (void)fprintf(stream, "%10s", text_duration(text, (double)value / 1e9));
+        (void)text_us(text, (double)value / 1e3);
+        (void)fprintf(stream, "%*s%s", text_before(text, 10), "", text);
     }
     (void)fprintf(stream, "\n");
 }
@@ -110,10 +111,10 @@ static void
 print_server(FILE *stream, const struct echoc_result *result)
 {
     const struct echoc_server *server = &result->server;
-    char bytes[TEXT_COUNT];
-    char each[TEXT_COUNT];
-    char voluntary[TEXT_COUNT];
-    char involuntary[TEXT_COUNT];
+    char bytes[TEXT_FIGURE];
+    char each[TEXT_FIGURE];
+    char voluntary[TEXT_FIGURE];
+    char involuntary[TEXT_FIGURE];
     if (!server->known) {
         return;
     }
@@ -122,7 +123,7 @@ print_server(FILE *stream, const struct echoc_result *result)
     if (server->processes > 1) {
         (void)fprintf(stream, " and %llu more", (unsigned long long)server->processes - 1);
     }
-    (void)fprintf(stream, ": %.2f us of processor a message", server->cpu_us_per_message);
+    (void)fprintf(stream, ": %s of processor a message", text_us(each, server->cpu_us_per_message));
     if (result->elapsed_s > 0) {
         (void)fprintf(stream, " (%.0f%% of a core)", 100 * server->cpu_s / result->elapsed_s);
     }
@@ -139,7 +140,7 @@ print_damage(FILE *stream, const struct echoc_result *result)
 {
     for (int kind = 0; kind < ECHOC_DAMAGE_KINDS; kind++) {
         const struct echoc_damage *first = &result->damage[kind];
-        char count[TEXT_COUNT];
+        char count[TEXT_FIGURE];
         char expected[TEXT_SAMPLE];
         char got[TEXT_SAMPLE];
         if (first->count == 0) {
@@ -159,7 +160,7 @@ print_damage(FILE *stream, const struct echoc_result *result)
 static void
 print_errors(FILE *stream, const struct echoc_result *result)
 {
-    char count[TEXT_COUNT];
+    char count[TEXT_FIGURE];
     if (result->error_count == 0) {
         (void)fprintf(stream, "\n  errors       none: every byte of every reply was as expected\n");
         return;

@@ -90,9 +90,9 @@ judge_schedule(struct echoc_result *result, const struct plan *plan)
     }
     uint64_t late_ns = echoc_histogram_quantile(&result->histograms.lag, 0.99);
     if (late_ns > LATE_NS) {
-        char text[TEXT_DURATION];
+        char text[TEXT_FIGURE];
         add_reason(result, "the client itself was late: one message in a hundred by %s or more",
-                   text_duration(text, (double)late_ns / 1e9));
+                   text_us(text, (double)late_ns / 1e3));
     }
 }
 

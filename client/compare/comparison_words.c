@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "html/chart.h"
+#include "text.h"
 
 /** Differences below this share say nothing. */
 #define LEVEL 0.05
@@ -49,11 +49,10 @@ value_of(const struct words *words, enum figure figure, size_t contender)
 }
 
 static const char *
-text_of(const struct words *words, enum figure figure, size_t contender, char text[CHART_TEXT])
+text_of(const struct words *words, enum figure figure, size_t contender, char text[TEXT_FIGURE])
 {
-    static chart_format *const formats[FIGURES] = {chart_format_count, chart_format_us,
-                                                   chart_format_us, chart_format_bytes};
-    formats[figure](value_of(words, figure, contender), text);
+    static text_format *const formats[FIGURES] = {text_count, text_us, text_us, text_bytes};
+    (void)formats[figure](text, value_of(words, figure, contender));
     return text;
 }
 
@@ -137,8 +136,8 @@ static void
 say_reach(const struct words *words, size_t ahead)
 {
     const size_t *order = words->order[RATE];
-    char best[CHART_TEXT];
-    char last[CHART_TEXT];
+    char best[TEXT_FIGURE];
+    char last[TEXT_FIGURE];
     bool bounded = words->summaries[order[0]].at_least;
     text_of(words, RATE, order[0], best);
     text_of(words, RATE, order[ahead - 1], last);
@@ -173,7 +172,7 @@ say_rate(const struct words *words)
     }
     say_reach(words, ahead);
     for (size_t i = ahead; i < known; i++) {
-        char share[CHART_TEXT];
+        char share[TEXT_FIGURE];
         double part = value_of(words, RATE, order[i]) / value_of(words, RATE, order[0]);
         (void)snprintf(share, sizeof share, "%.2f", part);
         if (part < 0.005) {
@@ -190,8 +189,8 @@ say_tail(const struct words *words)
 {
     const size_t *order = words->order[TAIL];
     size_t known = words->known[TAIL];
-    char best[CHART_TEXT];
-    char worst[CHART_TEXT];
+    char best[TEXT_FIGURE];
+    char worst[TEXT_FIGURE];
     if (known < 2) {
         return;
     }
@@ -214,7 +213,7 @@ say_cpu(const struct words *words)
 {
     const size_t *order = words->order[CPU];
     size_t known = words->known[CPU];
-    char best[CHART_TEXT];
+    char best[TEXT_FIGURE];
     if (known < 2) {
         return;
     }
@@ -226,8 +225,8 @@ say_cpu(const struct words *words)
     }
     (void)fputs("A message costs ", words->out);
     list(words, order, ahead);
-    char times[CHART_TEXT];
-    chart_format_count(advantage(words, CPU, order[0], order[known - 1]), times);
+    char times[TEXT_FIGURE];
+    text_count(times, advantage(words, CPU, order[0], order[known - 1]));
     (void)fprintf(words->out, " %s of processor time, and %s %s times as much. ", best,
                   name_of(words, order[known - 1]), times);
 }
@@ -237,8 +236,8 @@ say_memory(const struct words *words)
 {
     const size_t *order = words->order[MEMORY];
     size_t known = words->known[MEMORY];
-    char best[CHART_TEXT];
-    char worst[CHART_TEXT];
+    char best[TEXT_FIGURE];
+    char worst[TEXT_FIGURE];
     if (known < 2 || leaders(words, MEMORY) == known) {
         return;
     }

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "bench/run.h"
-#include "html/chart.h"
+#include "text.h"
 #include "green.h"
 #include "report.h"
 #include "server.h"
@@ -80,9 +80,9 @@ show_end(const struct contest *contest, const struct echoc_round *round)
     if (contest->options->quiet || contest->live) {
         return;
     }
-    char rate[CHART_TEXT] = "nothing";
+    char rate[TEXT_FIGURE] = "nothing";
     if (round->result != NULL) {
-        chart_format_count(round->result->messages_per_s, rate);
+        text_count(rate, round->result->messages_per_s);
     }
     (void)fprintf(stderr, "[%zu/%zu] round %u of %s, %llu connections: %s messages/s%s%s\n",
                   contest->done, contest->runs, round->number,

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "html/chart.h"
+#include "text.h"
 
 #define LINE_WIDTH 80
 #define CELL       48
@@ -26,23 +26,12 @@ struct table {
     size_t rows;
 };
 
-/** How many columns a text takes: its characters, of which none is wide. */
-static size_t
-width(const char *text)
-{
-    size_t count = 0;
-    for (; *text != '\0'; text++) {
-        count += ((unsigned char)*text & 0xc0) != 0x80;
-    }
-    return count;
-}
-
 static void
-figure(char cell[CELL], double value, chart_format *format)
+figure(char cell[CELL], double value, text_format *format)
 {
-    char text[CHART_TEXT] = "-";
+    char text[TEXT_FIGURE] = "-";
     if (isfinite(value)) {
-        format(value, text);
+        format(text, value);
     }
     (void)snprintf(cell, CELL, "%s", text);
 }
@@ -50,25 +39,25 @@ figure(char cell[CELL], double value, chart_format *format)
 static void
 fill_row(char row[COLUMNS][CELL], const char *name, const struct echoc_summary *summary)
 {
-    char low[CHART_TEXT];
-    char high[CHART_TEXT];
+    char low[TEXT_FIGURE];
+    char high[TEXT_FIGURE];
     char rate[CELL];
     (void)snprintf(row[NAME], CELL, "%s", name);
-    figure(rate, summary->rate, chart_format_count);
+    figure(rate, summary->rate, text_count);
     (void)snprintf(row[RATE], CELL, "%s%.40s", summary->at_least ? "≥ " : "", rate);
     (void)snprintf(row[SPREAD], CELL, "-");
     if (summary->rounds > 1) {
-        chart_format_count(summary->rate_low, low);
-        chart_format_count(summary->rate_high, high);
+        text_count(low, summary->rate_low);
+        text_count(high, summary->rate_high);
         (void)snprintf(row[SPREAD], CELL, "%.16s-%.16s", low, high);
     }
     (void)snprintf(row[RATIO], CELL, isfinite(summary->ratio) ? "%.2f" : "-", summary->ratio);
-    figure(row[P50], summary->p50_us, chart_format_us);
-    figure(row[P99], summary->p99_us, chart_format_us);
-    figure(row[P999], summary->p999_us, chart_format_us);
-    figure(row[CPU], summary->cpu_us, chart_format_us);
-    figure(row[MEMORY], summary->connection_bytes, chart_format_bytes);
-    figure(row[ERRORS], (double)summary->errors, chart_format_count);
+    figure(row[P50], summary->p50_us, text_us);
+    figure(row[P99], summary->p99_us, text_us);
+    figure(row[P999], summary->p999_us, text_us);
+    figure(row[CPU], summary->cpu_us, text_us);
+    figure(row[MEMORY], summary->connection_bytes, text_bytes);
+    figure(row[ERRORS], (double)summary->errors, text_count);
     (void)snprintf(row[ROUNDS], CELL, summary->discarded > 0 ? "%zu of %zu" : "%zu",
                    summary->rounds, summary->rounds + summary->discarded);
 }
@@ -80,14 +69,14 @@ print_rows(FILE *out, const struct table *table)
     size_t widths[COLUMNS] = {0};
     for (size_t i = 0; i < table->rows; i++) {
         for (size_t j = 0; j < COLUMNS; j++) {
-            size_t cell = width(table->cells[i][j]);
+            size_t cell = text_width(table->cells[i][j]);
             widths[j] = cell > widths[j] ? cell : widths[j];
         }
     }
     for (size_t i = 0; i < table->rows; i++) {
         for (size_t j = 0; j < COLUMNS; j++) {
             const char *cell = table->cells[i][j];
-            int room = (int)(widths[j] - width(cell));
+            int room = (int)(widths[j] - text_width(cell));
             (void)fprintf(out, "%s%*s%s%*s", j > 0 ? "  " : "", j == NAME ? 0 : room, "", cell,
                           j == NAME ? room : 0, "");
         }
@@ -104,15 +93,15 @@ print_text(FILE *out, const char *text, const char *indent)
         char word[256];
         size_t length = strcspn(text, " ");
         (void)snprintf(word, sizeof word, "%.*s", (int)(length < 255 ? length : 255), text);
-        if (column > 0 && column + 1 + width(word) > LINE_WIDTH) {
+        if (column > 0 && column + 1 + text_width(word) > LINE_WIDTH) {
             (void)fprintf(out, "\n%s", indent);
-            column = width(indent);
+            column = text_width(indent);
         } else if (column > 0) {
             (void)fputc(' ', out);
             column++;
         }
         (void)fputs(word, out);
-        column += width(word);
+        column += text_width(word);
         text += length + strspn(text + length, " ");
     }
     (void)fputc('\n', out);

@@ -9,11 +9,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "text.h"
+
 /** How many colours the style sheet has; series beyond them begin anew. */
 #define CHART_COLOURS 8
-
-/** Long enough for every text of a chart_format. */
-#define CHART_TEXT 32
 
 enum chart_scale_kind {
     CHART_LINEAR,
@@ -22,13 +21,10 @@ enum chart_scale_kind {
                        */
 };
 
-/** Write a value for a reader. */
-typedef void chart_format(double value, char text[CHART_TEXT]);
-
 struct chart_axis {
     const char *title;
     enum chart_scale_kind kind;
-    chart_format *format;
+    text_format *format;
     /** The axis begins at zero, whatever the values; for linear ones. */
     bool from_zero;
 };
@@ -73,7 +69,7 @@ struct chart_bars {
     const char *id;
     const char *title;
     const char *description;
-    chart_format *format;
+    text_format *format;
     const struct chart_bar *bars;
     size_t count;
 };
@@ -93,16 +89,5 @@ void chart_draw_swatch(FILE *out, const struct chart_series *series);
 
 /** Write text so that it is nothing but text in SVG and HTML, in an attribute also. */
 void chart_escape(FILE *out, const char *text);
-
-/** The formats: a rate or count, microseconds, bytes, seconds, percent, a plain number. */
-chart_format chart_format_count;
-chart_format chart_format_us;
-chart_format chart_format_bytes;
-chart_format chart_format_seconds;
-chart_format chart_format_percent;
-chart_format chart_format_number;
-
-/** Format a value that is round, without the zeros behind its point. */
-void chart_format_tick(chart_format *format, double value, char text[CHART_TEXT]);
 
 #endif

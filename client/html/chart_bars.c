@@ -29,11 +29,11 @@ struct paper {
 };
 
 static void
-describe_value(const struct chart_bars *chart, const struct chart_bar *bar, char text[CHART_TEXT])
+describe_value(const struct chart_bars *chart, const struct chart_bar *bar, char text[TEXT_FIGURE])
 {
-    char value[CHART_TEXT];
-    chart->format(bar->value, value);
-    (void)snprintf(text, CHART_TEXT, "%s%.24s", bar->at_least ? "≥ " : "", value);
+    char value[TEXT_FIGURE];
+    chart->format(value, bar->value);
+    (void)snprintf(text, TEXT_FIGURE, "%s%.24s", bar->at_least ? "≥ " : "", value);
 }
 
 /** How far a bar and its samples reach. */
@@ -55,7 +55,7 @@ lay_out(struct paper *paper, enum chart_size size)
     double most = 0;
     for (size_t i = 0; i < paper->chart->count; i++) {
         const struct chart_bar *bar = &paper->chart->bars[i];
-        char text[CHART_TEXT];
+        char text[TEXT_FIGURE];
         describe_value(paper->chart, bar, text);
         names = fmax(names, chart_text_width(bar->name));
         values = fmax(values, chart_text_width(text));
@@ -75,7 +75,7 @@ draw_bar(const struct paper *paper, const struct chart_bar *bar, double top)
     FILE *out = paper->out;
     double y = top + (paper->wide ? (ROW_WIDE - BAR) / 2.0 : CHART_LINE);
     double length = isfinite(bar->value) ? bar->value * paper->scale : 0;
-    char text[CHART_TEXT];
+    char text[TEXT_FIGURE];
     describe_value(paper->chart, bar, text);
     (void)fprintf(out, "<g class=\"series c%u\" data-name=\"", bar->colour % CHART_COLOURS);
     chart_escape(out, bar->name);

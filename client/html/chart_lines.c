@@ -71,12 +71,12 @@ find_extremes(const struct chart *chart, double x[2], double y[2])
 }
 
 static double
-widest_tick(const struct chart_scale *scale, chart_format *format)
+widest_tick(const struct chart_scale *scale, text_format *format)
 {
     double widest = 0;
     for (size_t i = 0; i < scale->tick_count; i++) {
-        char text[CHART_TEXT];
-        chart_format_tick(format, scale->ticks[i], text);
+        char text[TEXT_FIGURE];
+        text_tick(format, scale->ticks[i], text);
         double width = chart_text_width(text);
         widest = width > widest ? width : widest;
     }
@@ -147,14 +147,14 @@ draw_y_axis(const struct paper *paper)
 {
     double before = DBL_MAX;
     for (size_t i = 0; i < paper->y.tick_count; i++) {
-        char text[CHART_TEXT];
+        char text[TEXT_FIGURE];
         double y = chart_scale_place(&paper->y, paper->y.ticks[i]);
         draw_level(paper, "grid", y);
         if (before - y < CHART_LINE) {
             continue;
         }
         before = y;
-        chart_format_tick(paper->chart->y.format, paper->y.ticks[i], text);
+        text_tick(paper->chart->y.format, paper->y.ticks[i], text);
         (void)fprintf(paper->out, "<g class=\"ytick\" data-value=\"%.9g\">", paper->y.ticks[i]);
         chart_svg_text(paper->out, paper->x.from - GAP, y + 4, "end", "tick", text);
         (void)fputs("</g>", paper->out);
@@ -169,9 +169,9 @@ draw_x_axis(const struct paper *paper)
     double free_from = -DBL_MAX;
     double baseline = paper->y.from;
     for (size_t i = 0; i < paper->x.tick_count; i++) {
-        char text[CHART_TEXT];
+        char text[TEXT_FIGURE];
         double x = chart_scale_place(&paper->x, paper->x.ticks[i]);
-        chart_format_tick(paper->chart->x.format, paper->x.ticks[i], text);
+        text_tick(paper->chart->x.format, paper->x.ticks[i], text);
         double half = chart_text_width(text) / 2;
         if (x - half < free_from) {
             continue;
@@ -240,10 +240,10 @@ static void
 draw_mark(const struct paper *paper, const struct chart_series *series,
           const struct chart_point *point)
 {
-    char x[CHART_TEXT];
-    char y[CHART_TEXT];
-    paper->chart->x.format(point->x, x);
-    paper->chart->y.format(point->y, y);
+    char x[TEXT_FIGURE];
+    char y[TEXT_FIGURE];
+    paper->chart->x.format(x, point->x);
+    paper->chart->y.format(y, point->y);
     (void)fputs("<g class=\"point\"><title>", paper->out);
     chart_escape(paper->out, series->name);
     (void)fprintf(paper->out, ": %s \xe2\x86\x92 %s</title>", x, y);

@@ -51,11 +51,11 @@ add_series(struct plot *plot, const char *name, unsigned colour, bool secondary,
     }
     plot->series[plot->chart.count++] =
         (struct chart_series){name, points, count, colour, secondary};
-    char from[CHART_TEXT];
-    char to[CHART_TEXT];
-    char text[3 * CHART_TEXT];
-    plot->chart.y.format(points[0].y, from);
-    plot->chart.y.format(points[count - 1].y, to);
+    char from[TEXT_FIGURE];
+    char to[TEXT_FIGURE];
+    char text[3 * TEXT_FIGURE];
+    plot->chart.y.format(from, points[0].y);
+    plot->chart.y.format(to, points[count - 1].y);
     (void)snprintf(text, sizeof text, "from %s to %s", from, to);
     describe(plot, name, text);
 }
@@ -170,8 +170,8 @@ draw_latency(const struct html *page)
     struct plot plot = {.chart = {
                             .id = "latency",
                             .title = "How long replies take",
-                            .x = {"percentile", CHART_PERCENTILE, chart_format_percent, false},
-                            .y = {"latency", CHART_LINEAR, chart_format_us, true},
+                            .x = {"percentile", CHART_PERCENTILE, text_percent, false},
+                            .y = {"latency", CHART_LINEAR, text_us, true},
                         }};
     for (size_t i = 0; i < comparison->contender_count; i++) {
         add_curve(&plot, page, i, reply,
@@ -199,8 +199,8 @@ draw_beginnings(const struct html *page)
     struct plot plot = {.chart = {
                             .id = "beginnings",
                             .title = "How long connections take to begin",
-                            .x = {"percentile", CHART_PERCENTILE, chart_format_percent, false},
-                            .y = {"time", CHART_LINEAR, chart_format_us, true},
+                            .x = {"percentile", CHART_PERCENTILE, text_percent, false},
+                            .y = {"time", CHART_LINEAR, text_us, true},
                         }};
     add_curve(&plot, page, 0, offsetof(struct echoc_histograms, connect), "connect", 2, false);
     add_curve(&plot, page, 0, offsetof(struct echoc_histograms, first_byte), "first byte", 3,
@@ -248,14 +248,14 @@ draw_over_time(const struct html *page)
     struct plot rate = {.chart = {
                             .id = "rate",
                             .title = "Throughput over time",
-                            .x = {"seconds", CHART_LINEAR, chart_format_number, true},
-                            .y = {"messages a second", CHART_LINEAR, chart_format_count, true},
+                            .x = {"seconds", CHART_LINEAR, text_number, true},
+                            .y = {"messages a second", CHART_LINEAR, text_count, true},
                         }};
     struct plot tail = {.chart = {
                             .id = "tail",
                             .title = "The slowest 1% over time",
-                            .x = {"seconds", CHART_LINEAR, chart_format_number, true},
-                            .y = {"p99 of each second", CHART_LINEAR, chart_format_us, true},
+                            .x = {"seconds", CHART_LINEAR, text_number, true},
+                            .y = {"p99 of each second", CHART_LINEAR, text_us, true},
                         }};
     for (size_t i = 0; i < comparison->contender_count; i++) {
         const struct echoc_round *typical = echoc_comparison_typical(comparison, i, page->focus);
@@ -314,14 +314,14 @@ draw_sweep(const struct html *page)
     struct plot rate = {.chart = {
                             .id = "sweep",
                             .title = "Throughput against connections",
-                            .x = {"connections", CHART_LOG, chart_format_count, false},
-                            .y = {"messages a second", CHART_LINEAR, chart_format_count, true},
+                            .x = {"connections", CHART_LOG, text_count, false},
+                            .y = {"messages a second", CHART_LINEAR, text_count, true},
                         }};
     struct plot tail = {.chart = {
                             .id = "sweeptail",
                             .title = "The slowest 1% against connections",
-                            .x = {"connections", CHART_LOG, chart_format_count, false},
-                            .y = {"p99", CHART_LOG, chart_format_us, false},
+                            .x = {"connections", CHART_LOG, text_count, false},
+                            .y = {"p99", CHART_LOG, text_us, false},
                         }};
     for (size_t i = 0; i < comparison->contender_count; i++) {
         add_sweep(&rate, &tail, comparison, i);
@@ -392,8 +392,8 @@ draw_bars(const struct html *page, struct chart_bars chart, enum bar_figure figu
         }
         fill_bar(page, i, figure, &bars[chart.count], samples[i]);
         const struct chart_bar *bar = &bars[chart.count++];
-        char text[CHART_TEXT];
-        chart.format(bar->value, text);
+        char text[TEXT_FIGURE];
+        chart.format(text, bar->value);
         size_t length = strlen(description);
         (void)snprintf(description + length, sizeof description - length, "%s%s: %s",
                        length > 0 ? "; " : "", bar->name, text);
@@ -419,15 +419,14 @@ draw_all_bars(const struct html *page)
         (void)snprintf(at, sizeof at, " At %llu connections.",
                        (unsigned long long)comparison->points[page->focus]);
     }
-    struct chart_bars rate = {"throughput", "Throughput", NULL, chart_format_count, NULL, 0};
+    struct chart_bars rate = {"throughput", "Throughput", NULL, text_count, NULL, 0};
     (void)snprintf(note, sizeof note,
                    "Messages a second: the bar is the median, each dot a round.%s", at);
     draw_bars(page, rate, RATE, note);
-    struct chart_bars cpu = {"cpu", "What a message costs", NULL, chart_format_us, NULL, 0};
+    struct chart_bars cpu = {"cpu", "What a message costs", NULL, text_us, NULL, 0};
     (void)snprintf(note, sizeof note, "Processor time of the server for each message.%s", at);
     draw_bars(page, cpu, CPU, note);
-    struct chart_bars memory = {"memory", "What a connection costs", NULL, chart_format_bytes, NULL,
-                                0};
+    struct chart_bars memory = {"memory", "What a connection costs", NULL, text_bytes, NULL, 0};
     (void)snprintf(note, sizeof note, "Memory that the server took for each connection.%s", at);
     draw_bars(page, memory, MEMORY, note);
 }

@@ -91,14 +91,14 @@ find_point(const struct chart_series *series, double x)
 static void
 write_row(FILE *out, const struct chart *chart, double x)
 {
-    char text[CHART_TEXT];
-    chart->x.format(x, text);
+    char text[TEXT_FIGURE];
+    chart->x.format(text, x);
     html_row_head(out, text);
     for (size_t i = 0; i < chart->count; i++) {
         const struct chart_point *point = find_point(&chart->series[i], x);
         text[0] = '\0';
         if (point != NULL && isfinite(point->y)) {
-            chart->y.format(point->y, text);
+            chart->y.format(text, point->y);
         }
         html_cell(out, text);
     }
@@ -157,16 +157,16 @@ html_figure_bars(FILE *out, const struct chart_bars *chart, const char *note)
     html_table_begin(out, chart->title, columns, sampled ? 3 : 2);
     for (size_t i = 0; i < chart->count; i++) {
         const struct chart_bar *bar = &chart->bars[i];
-        char text[CHART_TEXT];
+        char text[TEXT_FIGURE];
         html_row_head(out, bar->name);
         text[0] = '\0';
         if (isfinite(bar->value)) {
-            chart->format(bar->value, text);
+            chart->format(text, bar->value);
         }
         html_cell(out, text);
         (void)fputs(sampled ? "<td>" : "", out);
         for (size_t j = 0; sampled && j < bar->sample_count; j++) {
-            chart->format(bar->samples[j], text);
+            chart->format(text, bar->samples[j]);
             (void)fprintf(out, "%s%s", j > 0 ? ", " : "", text);
         }
         (void)fputs(sampled ? "</td></tr>\n" : "</tr>\n", out);

@@ -12,30 +12,30 @@
 
 /** A figure's text, or an empty one for what is not known. */
 static const char *
-known(double value, chart_format *format, char text[CHART_TEXT])
+known(double value, text_format *format, char text[TEXT_FIGURE])
 {
     text[0] = '\0';
     if (isfinite(value)) {
-        format(value, text);
+        format(text, value);
     }
     return text;
 }
 
 static void
-cell(FILE *out, double value, chart_format *format)
+cell(FILE *out, double value, text_format *format)
 {
-    char text[CHART_TEXT];
+    char text[TEXT_FIGURE];
     html_cell(out, known(value, format, text));
 }
 
 /* ---- tiles ---- */
 
 static void
-tile(FILE *out, const char *what, double value, chart_format *format)
+tile(FILE *out, const char *what, double value, text_format *format)
 {
-    char text[CHART_TEXT];
+    char text[TEXT_FIGURE];
     if (isfinite(value)) {
-        format(value, text);
+        format(text, value);
         (void)fprintf(out, "<div><dt>%s</dt><dd>%s</dd></div>\n", what, text);
     }
 }
@@ -50,16 +50,16 @@ html_tiles(const struct html *page)
     FILE *out = page->out;
     struct echoc_summary summary = echoc_comparison_summarize(page->comparison, 0, page->focus);
     (void)fputs("<dl class=\"tiles\">\n", out);
-    tile(out, "Messages a second", result->messages_per_s, chart_format_count);
-    tile(out, "Bytes a second", result->bytes_per_s, chart_format_bytes);
-    tile(out, "p50", summary.p50_us, chart_format_us);
-    tile(out, "p99", summary.p99_us, chart_format_us);
-    tile(out, "p99.9", summary.p999_us, chart_format_us);
-    tile(out, "Slowest", summary.max_us, chart_format_us);
-    tile(out, "CPU a message", summary.cpu_us, chart_format_us);
-    tile(out, "RAM a connection", summary.connection_bytes, chart_format_bytes);
-    tile(out, "Replies", (double)result->totals.answered, chart_format_count);
-    tile(out, "Errors", (double)result->totals.errors, chart_format_count);
+    tile(out, "Messages a second", result->messages_per_s, text_count);
+    tile(out, "Bytes a second", result->bytes_per_s, text_bytes);
+    tile(out, "p50", summary.p50_us, text_us);
+    tile(out, "p99", summary.p99_us, text_us);
+    tile(out, "p99.9", summary.p999_us, text_us);
+    tile(out, "Slowest", summary.max_us, text_us);
+    tile(out, "CPU a message", summary.cpu_us, text_us);
+    tile(out, "RAM a connection", summary.connection_bytes, text_bytes);
+    tile(out, "Replies", (double)result->totals.answered, text_count);
+    tile(out, "Errors", (double)result->totals.errors, text_count);
     (void)fputs("</dl>\n", out);
 }
 
@@ -69,31 +69,30 @@ static void
 summary_row(const struct html *page, size_t contender, const struct echoc_summary *summary)
 {
     FILE *out = page->out;
-    char text[CHART_TEXT];
-    char low[CHART_TEXT];
-    char wide[3 * CHART_TEXT];
+    char text[TEXT_FIGURE];
+    char low[TEXT_FIGURE];
+    char wide[3 * TEXT_FIGURE];
     (void)fprintf(out, "<tr><th scope=\"row\"><span class=\"dot c%zu\"></span>",
                   contender % CHART_COLOURS);
     chart_escape(out, page->comparison->contenders[contender].name);
     (void)fputs("</th>", out);
-    known(summary->rate, chart_format_count, text);
+    known(summary->rate, text_count, text);
     (void)snprintf(wide, sizeof wide, "%s%s", summary->at_least ? "≥ " : "", text);
     html_cell(out, text[0] != '\0' ? wide : "");
     wide[0] = '\0';
     if (summary->rounds > 1) {
-        (void)snprintf(wide, sizeof wide, "%s to %s",
-                       known(summary->rate_low, chart_format_count, low),
-                       known(summary->rate_high, chart_format_count, text));
+        (void)snprintf(wide, sizeof wide, "%s to %s", known(summary->rate_low, text_count, low),
+                       known(summary->rate_high, text_count, text));
     }
     html_cell(out, wide);
     (void)snprintf(wide, sizeof wide, "%.2f×", summary->ratio);
     html_cell(out, isfinite(summary->ratio) ? wide : "");
-    cell(out, summary->p50_us, chart_format_us);
-    cell(out, summary->p99_us, chart_format_us);
-    cell(out, summary->p999_us, chart_format_us);
-    cell(out, summary->cpu_us, chart_format_us);
-    cell(out, summary->connection_bytes, chart_format_bytes);
-    cell(out, (double)summary->errors, chart_format_count);
+    cell(out, summary->p50_us, text_us);
+    cell(out, summary->p99_us, text_us);
+    cell(out, summary->p999_us, text_us);
+    cell(out, summary->cpu_us, text_us);
+    cell(out, summary->connection_bytes, text_bytes);
+    cell(out, (double)summary->errors, text_count);
     (void)snprintf(wide, sizeof wide, summary->discarded > 0 ? "%zu of %zu" : "%zu",
                    summary->rounds, summary->rounds + summary->discarded);
     html_cell(out, wide);
@@ -139,7 +138,7 @@ error_rows(FILE *out, const char *name, const struct echoc_result *result)
         html_row_head(out, name);
         html_cell(out, echoc_phase_name(error->phase));
         html_cell(out, echoc_cause_text(error->cause));
-        cell(out, (double)error->count, chart_format_count);
+        cell(out, (double)error->count, text_count);
         (void)fputs("</tr>\n", out);
     }
 }
@@ -216,17 +215,17 @@ static void
 round_row(FILE *out, const struct echoc_comparison *comparison, const struct echoc_round *round)
 {
     const struct echoc_result *result = round->result;
-    char text[CHART_TEXT];
+    char text[TEXT_FIGURE];
     html_row_head(out, comparison->contenders[round->contender].name);
     (void)snprintf(text, sizeof text, "%u", round->number);
     html_cell(out, text);
     (void)snprintf(text, sizeof text, "%llu", (unsigned long long)comparison->points[round->point]);
     html_cell(out, text);
-    cell(out, result != NULL ? result->messages_per_s : NAN, chart_format_count);
+    cell(out, result != NULL ? result->messages_per_s : NAN, text_count);
     bool replies = result != NULL && result->histograms.reply.count > 0;
     cell(out,
          replies ? (double)echoc_histogram_quantile(&result->histograms.reply, 0.99) / 1000 : NAN,
-         chart_format_us);
+         text_us);
     (void)snprintf(text, sizeof text, "%.0f%%", result != NULL ? result->client_cpu * 100 : 0);
     html_cell(out, result != NULL ? text : "");
     (void)fputs("<td class=\"text\">", out);
@@ -297,8 +296,8 @@ static void
 machine_facts(FILE *out, const struct echoc_result *result)
 {
     char text[256];
-    char memory[CHART_TEXT];
-    chart_format_bytes((double)result->machine.memory_bytes, memory);
+    char memory[TEXT_FIGURE];
+    text_bytes(memory, (double)result->machine.memory_bytes);
     (void)snprintf(text, sizeof text, "%s, %llu processor%s, %s of memory",
                    result->machine.processor, (unsigned long long)result->machine.processors,
                    result->machine.processors == 1 ? "" : "s", memory);

@@ -80,7 +80,7 @@ class CompareCase(Case):
         rows = []
         lines = out.split("\n")
         for i, line in enumerate(lines):
-            if line.startswith("server "):
+            if line.startswith("server  "):
                 self.assertEqual(line.split(), COLUMNS)
                 for row in lines[i + 1:]:
                     if not row:

@@ -135,7 +135,7 @@ class BenchOutput(BenchCase):
         self.assertGreater(result["server"]["resident_bytes"], 0)
         self.assertGreater(result["server"]["switches_voluntary"]
                            + result["server"]["switches_involuntary"], 0)
-        self.assertIn("us of processor a message", out)
+        self.assertIn("µs of processor a message", out)
 
     def test_standard_output(self):
         code, out, err = self.echoc("bench", "-c", "1", "-n", "10", "--json", "-", "127.0.0.1",

@@ -245,9 +245,9 @@ END_TEST
 
 START_TEST(ticks_are_round_and_inside)
 {
-    static const struct chart_axis axes[] = {{"", CHART_LINEAR, chart_format_count, true},
-                                             {"", CHART_LINEAR, chart_format_count, false},
-                                             {"", CHART_LOG, chart_format_us, false}};
+    static const struct chart_axis axes[] = {{"", CHART_LINEAR, text_count, true},
+                                             {"", CHART_LINEAR, text_count, false},
+                                             {"", CHART_LOG, text_us, false}};
     for (size_t kind = 0; kind < 3; kind++) {
         for (double low = 1e-3; low < 1e9; low *= 3.7) {
             for (double span = 1; span < 1e6; span *= 2.3) {
@@ -270,7 +270,7 @@ END_TEST
 
 START_TEST(each_nine_takes_the_same_room)
 {
-    struct chart_axis axis = {"", CHART_PERCENTILE, chart_format_percent, false};
+    struct chart_axis axis = {"", CHART_PERCENTILE, text_percent, false};
     struct chart_scale scale = {.from = 0, .to = 300};
     chart_scale_fit(&scale, &axis, 0, 99.9, 8);
     ck_assert_double_eq_tol(chart_scale_place(&scale, 90), 100, 1e-6);
@@ -282,31 +282,31 @@ END_TEST
 START_TEST(values_for_readers)
 {
     static const struct {
-        chart_format *format;
+        text_format *format;
         double value;
         const char *text;
         const char *tick;
     } cases[] = {
-        {chart_format_count, 0, "0", "0"},
-        {chart_format_count, 7, "7", "7"},
-        {chart_format_count, 0.5, "0.50", "0.5"},
-        {chart_format_count, 999.6, "1.00k", "1k"},
-        {chart_format_count, 281234, "281k", "281k"},
-        {chart_format_count, 1.5e6, "1.50M", "1.5M"},
-        {chart_format_us, 6, "6.00 µs", "6 µs"},
-        {chart_format_us, 999.4, "999 µs", "999 µs"},
-        {chart_format_us, 20000, "20.0 ms", "20 ms"},
-        {chart_format_us, 2.5e6, "2.50 s", "2.5 s"},
-        {chart_format_bytes, 4432, "4.33 KiB", "4.33 KiB"},
-        {chart_format_bytes, 1024, "1.00 KiB", "1 KiB"},
-        {chart_format_percent, 99.99, "99.99", "99.99"},
-        {chart_format_us, NAN, "unknown", "unknown"},
+        {text_count, 0, "0", "0"},
+        {text_count, 7, "7", "7"},
+        {text_count, 0.5, "0.50", "0.5"},
+        {text_count, 999.6, "1.00k", "1k"},
+        {text_count, 281234, "281k", "281k"},
+        {text_count, 1.5e6, "1.50M", "1.5M"},
+        {text_us, 6, "6.00 µs", "6 µs"},
+        {text_us, 999.4, "999 µs", "999 µs"},
+        {text_us, 20000, "20.0 ms", "20 ms"},
+        {text_us, 2.5e6, "2.50 s", "2.5 s"},
+        {text_bytes, 4432, "4.33 KiB", "4.33 KiB"},
+        {text_bytes, 1024, "1.00 KiB", "1 KiB"},
+        {text_percent, 99.99, "99.99", "99.99"},
+        {text_us, NAN, "unknown", "unknown"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[CHART_TEXT];
-        cases[i].format(cases[i].value, text);
+        char text[TEXT_FIGURE];
+        cases[i].format(text, cases[i].value);
         ck_assert_str_eq(text, cases[i].text);
-        chart_format_tick(cases[i].format, cases[i].value, text);
+        text_tick(cases[i].format, cases[i].value, text);
         ck_assert_str_eq(text, cases[i].tick);
     }
 }
