@@ -167,15 +167,22 @@ talk(struct connection *connection)
         }
         loop_page(loop, now_ns)->counts.bytes_received += (uint64_t)got;
         int err = checker_feed(&connection->checker, view.data, view.length);
-        green_view_release(&view);
         if (err != 0) {
+            green_view_release(&view);
             return err;
         }
         connection->progress_ns = now_ns;
         if (connection->checker.base != base) {
             connection->free_ns = now_ns;
         }
+        if (loop->plan->load.think_s > 0) {
+            green_view_release(&view); /* not to be kept for a pause */
+        } else {
+            connection->spare = &view;
+        }
         go_on(connection, now_ns);
+        connection->spare = NULL;
+        green_view_release(&view);
     }
 }
 

@@ -41,6 +41,8 @@ struct connection {
     struct green_job *job;
     struct green_job *flusher;
     int fd;
+    /** The buffer of what has just been received, to send from; NULL: there is none. */
+    struct green_view *spare;
     /** Nothing can be done with it but to read it to its end. */
     bool broken;
     /** Our side has been shut down. */

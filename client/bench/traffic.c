@@ -109,6 +109,24 @@ const struct checker_events traffic_events = {on_answered, on_dropped, on_found}
 
 /* ---- messages ---- */
 
+/*
+ * Send bytes, by the buffer that the reply came in if they fit into it: where the library has a
+ * ring, a buffer that is given away goes out together with those of other connections.
+ */
+static ssize_t
+send_bytes(struct connection *connection, const unsigned char *bytes, size_t length, int flags)
+{
+    struct green_view *spare = connection->spare;
+    connection->spare = NULL; /* others may send while we wait */
+    if (spare == NULL || spare->length < length || (flags & MSG_DONTWAIT) != 0) {
+        return green_send(connection->fd, bytes, length, flags);
+    }
+    memcpy(spare->data, bytes, length);
+    spare->length = length;
+    int err = green_send_view(connection->fd, spare);
+    return err != 0 ? err : (ssize_t)length;
+}
+
 /* Send a piece of what has been released. Returns whether there may be more. */
 static bool
 send_piece(struct connection *connection, int flags)
@@ -124,7 +142,7 @@ send_piece(struct connection *connection, int flags)
         uint64_t piece = 1 + script_random(&connection->loop->random) % (plan->load.sizes.max + 1);
         length = length < piece ? length : (size_t)piece;
     }
-    ssize_t sent = green_send(connection->fd, script->request + from, length, flags);
+    ssize_t sent = send_bytes(connection, script->request + from, length, flags);
     if (sent < 0) {
         if (sent != -EAGAIN) {
             connection->broken = true;

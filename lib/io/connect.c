@@ -55,19 +55,33 @@ outcome(int fd)
 
 /**
  * A stream that begins to connect is new: nobody waits for it, and no engine knows it. What a slot
- * says is about an older descriptor that was closed behind our back.
+ * says is about an older descriptor that was closed behind our back, or does not say that it is a
+ * stream, which the engines serve better. Returns whether the slot knows now.
  */
-static void
+static bool
 renew_stream(int fd, int family)
 {
     struct green__io *io = green__io_peek();
-    const struct green__slot *slot = io == NULL ? NULL : green__slot_peek(io, fd);
     int type = 0;
     socklen_t size = sizeof type;
-    if (slot != NULL && (slot->armed != 0 || slot->handle != NULL) &&
-        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM) {
-        green__slot_renew(io, fd, green__sort_of(family));
+    if (io == NULL || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
+        type != SOCK_STREAM) {
+        return false;
     }
+    green__slot_renew(io, fd, green__sort_of(family));
+    return true;
+}
+
+/** Wait for a connection that was started; 0 or the negative errno. */
+static int
+await_outcome(int fd, int family, bool known)
+{
+    int events = green_wait_fd(fd, POLLOUT, GREEN_FOREVER);
+    int err = events < 0 ? events : outcome(fd);
+    if (err == 0 && !known) {
+        (void)renew_stream(fd, family); /* the wait was the first that this thread did */
+    }
+    return err;
 }
 
 int
@@ -75,13 +89,13 @@ green_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
     int err = green__wait_check(green__self());
     while (err == 0) {
+        bool known = false;
         err = start(fd, address, length);
         if (err == 0 || err == -EINPROGRESS) {
-            renew_stream(fd, address->sa_family);
+            known = renew_stream(fd, address->sa_family);
         }
         if (err == -EINPROGRESS || err == -EINTR) {
-            int events = green_wait_fd(fd, POLLOUT, GREEN_FOREVER);
-            return events < 0 ? events : outcome(fd);
+            return await_outcome(fd, address->sa_family, known);
         }
         if (err != -EAGAIN || address->sa_family != AF_UNIX) {
             return err;

@@ -1,8 +1,9 @@
 /*
- * Views: what is in them, that every buffer goes back exactly once, and that a burst leaves none
- * behind.
+ * Views: what is in them, that every buffer goes back exactly once, that a burst leaves none
+ * behind, and whose streams are received by a ring.
  */
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -223,6 +224,57 @@ START_TEST(threads_keep_nothing)
 }
 END_TEST
 
+/* ---- who receives ---- */
+
+/** Whether the descriptor's name in /proc says that it is a ring. */
+static bool
+is_ring(int fd)
+{
+    char path[64];
+    char name[64] = "";
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return readlink(path, name, sizeof name - 1) > 0 && strstr(name, "[io_uring]") != NULL;
+}
+
+/** A connection that we made is as good as one that we accepted: where there is a ring, it has it.
+ */
+static intptr_t
+connect_and_view(void *arg)
+{
+    const char *engine = getenv("GREEN_IO");
+    struct green_address address;
+    struct green_view view;
+    bool ring = false;
+    (void)arg;
+    int listener = listener_make(4, &address);
+    WANT(listener, >=, 0);
+    int fd = green_socket(AF_INET, SOCK_STREAM, 0);
+    WANT(fd, >=, 0);
+    WANT(green_connect(fd, (const struct sockaddr *)&address.storage, address.length), ==, 0);
+    int peer = accept(listener, NULL, NULL);
+    WANT(send(peer, "hello", 5, 0), ==, 5);
+    WANT(green_recv_view(fd, &view), ==, 5);
+    WANT(memcmp(view.data, "hello", 5), ==, 0);
+    WANT(green_send_view(fd, &view), ==, 0);
+    char answer[8];
+    WANT(recv(peer, answer, sizeof answer, 0), ==, 5);
+    for (int i = 0; i < 64; i++) {
+        ring |= is_ring(i);
+    }
+    WANT(ring, ==, engine != NULL && strcmp(engine, "uring") == 0);
+    green_close(fd);
+    WANT(recv(peer, answer, sizeof answer, 0), ==, 0);
+    close(peer);
+    green_close(listener);
+    return 0;
+}
+
+START_TEST(connected_streams)
+{
+    ASSERT_AS(CALL_TASK, connect_and_view, NULL);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -231,5 +283,6 @@ main(void)
     tcase_add_loop_test(calls, as_every_caller, 0, sizeof bodies / sizeof *bodies);
     tcase_add_test(calls, a_burst_leaves_nothing);
     tcase_add_test(calls, threads_keep_nothing);
+    tcase_add_test(calls, connected_streams);
     return run_suite(suite);
 }
