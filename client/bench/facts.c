@@ -84,16 +84,14 @@ port_of(const struct green_address *address)
 struct facts *
 facts_open(const struct green_address *address, uint64_t pid)
 {
-    struct server_mark mark = {.pid = pid};
+    struct server_mark mark = {.roots = {pid}, .root_count = pid != 0};
     struct usage usage;
-    if (address->storage.ss_family != AF_UNIX) {
-        if (!is_local(address)) {
-            return NULL;
-        }
-        mark.port = port_of(address);
+    if (address->storage.ss_family != AF_UNIX &&
+        (!is_local(address) || !processes_find(port_of(address), &mark))) {
+        return NULL;
     }
     struct facts *facts = NULL;
-    if ((mark.pid != 0 || mark.port != 0) && processes_measure(&mark, &usage)) {
+    if (mark.root_count > 0 && processes_measure(&mark, true, &usage)) {
         facts = calloc(1, sizeof *facts);
     }
     if (facts != NULL) {
@@ -107,7 +105,7 @@ void
 facts_begin(struct facts *facts)
 {
     if (facts != NULL) {
-        facts->begun = processes_measure(&facts->mark, &facts->begin);
+        facts->begun = processes_measure(&facts->mark, false, &facts->begin);
     }
 }
 
@@ -121,7 +119,7 @@ void
 facts_end(struct facts *facts, struct echoc_server *server)
 {
     struct usage end;
-    if (facts == NULL || !facts->begun || !processes_measure(&facts->mark, &end)) {
+    if (facts == NULL || !facts->begun || !processes_measure(&facts->mark, true, &end)) {
         return;
     }
     server->known = true;
@@ -130,9 +128,7 @@ facts_end(struct facts *facts, struct echoc_server *server)
     (void)snprintf(server->name, sizeof server->name, "%s", end.name);
     server->cpu_s = end.cpu_s > facts->begin.cpu_s ? end.cpu_s - facts->begin.cpu_s : 0;
     server->resident_before_bytes = facts->before.resident_bytes;
-    server->resident_bytes = end.resident_bytes > facts->begin.resident_bytes
-                                 ? end.resident_bytes
-                                 : facts->begin.resident_bytes;
+    server->resident_bytes = end.resident_bytes;
     server->switches_voluntary = rise(facts->begin.switches_voluntary, end.switches_voluntary);
     server->switches_involuntary =
         rise(facts->begin.switches_involuntary, end.switches_involuntary);

@@ -4,6 +4,10 @@
  * A server's processes are those that hold the listening socket, and all that descend from them.
  * Processor time of children that have ended is their parent's.
  *
+ * Who holds the socket is looked for once, before there is a load: to read about thousands of
+ * sockets takes milliseconds, in which those who drive the load may have to wait for their
+ * processor.
+ *
  * Invariant: what cannot be read counts nothing: processes end while they are looked at. For the
  * main stack.
  */
@@ -180,19 +184,11 @@ is_child_of_ours(struct census *census, const struct process *process)
     return parent != NULL && parent->ours;
 }
 
+/* Whoever descends from one of the server's is the server's; we are not, a child of ours may be. */
 static void
-mark(struct census *census, const struct server_mark *server)
+mark_descendants(struct census *census)
 {
     uint64_t self = (uint64_t)getpid();
-    for (size_t i = 0; i < census->count; i++) {
-        struct process *process = &census->processes[i];
-        /* We are not the server; a child of ours may be. */
-        if (process->pid == self) {
-            continue;
-        }
-        process->ours =
-            server->pid != 0 ? process->pid == server->pid : holds_socket(census, process->pid);
-    }
     for (bool more = true; more;) {
         more = false;
         for (size_t i = 0; i < census->count; i++) {
@@ -203,6 +199,32 @@ mark(struct census *census, const struct server_mark *server)
             }
         }
     }
+}
+
+bool
+processes_find(uint64_t port, struct server_mark *ret_mark)
+{
+    struct census census = {0};
+    uint64_t self = (uint64_t)getpid();
+    ret_mark->root_count = 0;
+    find_sockets(&census, "/proc/net/tcp", port);
+    find_sockets(&census, "/proc/net/tcp6", port);
+    if (census.socket_count > 0) {
+        count_all(&census);
+    }
+    for (size_t i = 0; i < census.count; i++) {
+        struct process *process = &census.processes[i];
+        process->ours = process->pid != self && holds_socket(&census, process->pid);
+    }
+    for (size_t i = 0; i < census.count; i++) {
+        const struct process *process = &census.processes[i];
+        if (process->ours && !is_child_of_ours(&census, process) &&
+            ret_mark->root_count < PROCESSES_ROOTS_MAX) {
+            ret_mark->roots[ret_mark->root_count++] = process->pid;
+        }
+    }
+    free(census.processes);
+    return ret_mark->root_count > 0;
 }
 
 /* ---- what they use ---- */
@@ -259,7 +281,7 @@ add_threads(struct usage *usage, uint64_t pid)
 }
 
 static void
-add_up(struct census *census, struct usage *usage)
+add_up(struct census *census, bool with_memory, struct usage *usage)
 {
     double tick_s = 1.0 / (double)sysconf(_SC_CLK_TCK);
     for (size_t i = 0; i < census->count; i++) {
@@ -279,24 +301,24 @@ add_up(struct census *census, struct usage *usage)
         double threads_s = add_threads(usage, process->pid);
         usage->cpu_s += threads_s > ticks_s ? threads_s : ticks_s;
         usage->cpu_s += tick_s * (double)process->ticks_of_children;
-        usage->resident_bytes += resident(process->pid);
+        usage->resident_bytes += with_memory ? resident(process->pid) : 0;
     }
 }
 
 bool
-processes_measure(const struct server_mark *server, struct usage *ret_usage)
+processes_measure(const struct server_mark *mark, bool with_memory, struct usage *ret_usage)
 {
     struct census census = {0};
     struct usage usage = {0};
-    if (server->pid == 0) {
-        find_sockets(&census, "/proc/net/tcp", server->port);
-        find_sockets(&census, "/proc/net/tcp6", server->port);
+    count_all(&census);
+    for (size_t i = 0; i < mark->root_count; i++) {
+        struct process *root = find(&census, mark->roots[i]);
+        if (root != NULL) {
+            root->ours = true;
+        }
     }
-    if (server->pid != 0 || census.socket_count > 0) {
-        count_all(&census);
-        mark(&census, server);
-        add_up(&census, &usage);
-    }
+    mark_descendants(&census);
+    add_up(&census, with_memory, &usage);
     free(census.processes);
     *ret_usage = usage;
     return usage.processes > 0;

@@ -19,17 +19,30 @@ struct usage {
     uint64_t switches_involuntary;
 };
 
-/** How a server is recognised: one of them, the other 0. */
+#define PROCESSES_ROOTS_MAX 64
+
+/** A server: the processes that hold its socket, and all that descend from them. */
 struct server_mark {
-    uint64_t pid;  /**< A process of it. */
-    uint64_t port; /**< Where it listens, TCP. */
+    /** Those of them that descend from no other. */
+    uint64_t roots[PROCESSES_ROOTS_MAX];
+    size_t root_count;
 };
 
 /**
- * Add up all processes of a server: those that hold a socket that listens, and their children.
+ * Look for the processes that hold a socket that listens at a port of TCP.
+ *
+ * It reads about every socket and descriptor of the machine: not while something is measured.
  *
  * @return Whether there is one, and /proc may be read.
  */
-bool processes_measure(const struct server_mark *mark, struct usage *ret_usage);
+bool processes_find(uint64_t port, struct server_mark *ret_mark);
+
+/**
+ * Add up what all processes of a server have used so far.
+ *
+ * @param with_memory  Whether to look for their memory too, which takes much longer.
+ * @return Whether one of them is there.
+ */
+bool processes_measure(const struct server_mark *mark, bool with_memory, struct usage *ret_usage);
 
 #endif
