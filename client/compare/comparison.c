@@ -17,6 +17,9 @@
 /** More rounds than anybody has the time for. */
 #define ROUNDS_MAX 256
 
+/** A server that used so much of what it can use had nothing to spare. */
+#define FULL_SHARE 0.9
+
 #define SATURATED "the load generator was the bottleneck"
 
 struct echoc_comparison *
@@ -38,9 +41,18 @@ echoc_comparison_destroy(struct echoc_comparison *comparison)
     free(comparison);
 }
 
+/** Whether the server had its processors full. */
+static bool
+server_was_full(const struct echoc_comparison *comparison, const struct echoc_round *round)
+{
+    const struct echoc_result *result = round->result;
+    double most_s = result->elapsed_s * comparison->contenders[round->contender].processors;
+    return result->server.known && most_s > 0 && result->server.cpu_s >= FULL_SHARE * most_s;
+}
+
 /** Why the result of a round is no use, if it is not. */
 static void
-judge(struct echoc_round *round)
+judge(const struct echoc_comparison *comparison, struct echoc_round *round)
 {
     const struct echoc_result *result = round->result;
     size_t size = sizeof round->discarded;
@@ -50,7 +62,7 @@ judge(struct echoc_round *round)
         (void)snprintf(round->discarded, size, "%.*s", (int)size - 1, result->failure);
     } else if (result->totals.answered == 0) {
         (void)snprintf(round->discarded, size, "no message was answered");
-    } else if (result->client_saturated) {
+    } else if (result->client_saturated && !server_was_full(comparison, round)) {
         (void)snprintf(round->discarded, size, SATURATED "%s%s",
                        result->reason_count > 0 ? ": " : "",
                        result->reason_count > 0 ? result->reasons[0] : "");
@@ -77,7 +89,7 @@ echoc_comparison_add(struct echoc_comparison *comparison, size_t contender, size
     if (discarded != NULL) {
         (void)snprintf(round->discarded, sizeof round->discarded, "%s", discarded);
     } else {
-        judge(round);
+        judge(comparison, round);
     }
     return 0;
 }

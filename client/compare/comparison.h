@@ -20,6 +20,8 @@ struct echoc_contender {
     char name[ECHOC_NAME_MAX + 1];
     /** How it was started. */
     char command[512];
+    /** How many processors it can keep busy; 0: unknown. */
+    unsigned processors;
 };
 
 /** One run of the load against one of them. */
@@ -89,7 +91,8 @@ void echoc_comparison_destroy(struct echoc_comparison *comparison);
  *
  * @param result     Owned by the comparison from then on, also when the call fails.
  * @param discarded  Why it does not count, or NULL: then a round without a result, and one that was
- *                   no use or in which the client was the bottleneck, is discarded for that reason.
+ *                   no use or in which the client was the bottleneck, is discarded for that reason;
+ *                   but not if the server had nothing to spare either: its limit was met too.
  * @return 0 or -ENOMEM.
  */
 int echoc_comparison_add(struct echoc_comparison *comparison, size_t contender, size_t point,

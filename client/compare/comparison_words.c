@@ -288,6 +288,14 @@ say_work(const struct words *words)
     }
 }
 
+/** Whether workers had to take turns on one processor: what sets them apart then is chance. */
+static bool
+is_cramped(const struct words *words, size_t contender)
+{
+    return words->comparison->server_processors == 1 &&
+           strchr(name_of(words, contender), '*') != NULL;
+}
+
 /** Who is alone at the top of a figure, or the number of contenders. */
 static size_t
 winner(const struct words *words, enum figure figure)
@@ -313,7 +321,7 @@ say_advice(const struct words *words)
                 won[count++] = needs[figure];
             }
         }
-        if (count == 0) {
+        if (count == 0 || is_cramped(words, i)) {
             continue;
         }
         (void)fprintf(words->out, "%s%s for %s", begun ? "; " : "So take ", name_of(words, i),
@@ -339,8 +347,7 @@ say_caveats(const struct words *words)
             (void)fprintf(words->out, "%s had %llu error%s. ", name_of(words, i),
                           (unsigned long long)summary->errors, summary->errors == 1 ? "" : "s");
         }
-        const char *workers = strchr(name_of(words, i), '*');
-        if (comparison->server_processors == 1 && workers != NULL && summary->rounds > 0) {
+        if (is_cramped(words, i) && summary->rounds > 0) {
             (void)fprintf(words->out,
                           "The server had one processor, so the workers of %s took turns on it. ",
                           name_of(words, i));

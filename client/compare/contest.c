@@ -243,10 +243,15 @@ describe(const struct contest *contest)
 {
     const struct compare_options *options = contest->options;
     struct echoc_comparison *comparison = contest->comparison;
+    unsigned processors = contest->placement.server_count;
     comparison->contender_count = options->contenders.count;
     for (size_t i = 0; i < options->contenders.count; i++) {
         (void)snprintf(comparison->contenders[i].name, sizeof comparison->contenders[i].name, "%s",
                        options->contenders.list[i].name);
+        const struct contender *who = &options->contenders.list[i];
+        unsigned loops = who->workers > 1 ? who->workers : 1; /* one keeps one processor busy */
+        bool bounded = strcmp(who->mode, "green") == 0 && loops < processors;
+        comparison->contenders[i].processors = bounded ? loops : processors;
     }
     comparison->point_count = options->point_count;
     memcpy(comparison->points, options->points, sizeof comparison->points);
@@ -264,7 +269,7 @@ contest_run(struct compare_options *options, struct echoc_comparison *comparison
     struct sigaction ours = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     struct sigaction old_int;
     struct sigaction old_term;
-    placement_choose(&contest.placement, options->load.threads);
+    placement_choose(&contest.placement, options->load.threads, options->burn_ms > 0);
     contest.setup = (struct server_setup){options->echod,     options->delay_ms, options->burn_ms,
                                           &contest.placement, &contest.keeper,   &interrupted};
     contest.live = !options->quiet && isatty(STDERR_FILENO);

@@ -2,7 +2,8 @@
  * Which processors the server has, and which the load: two that compete for a processor measure
  * each other.
  *
- * Invariant: the two sets share nothing unless there is a single processor. For the main thread.
+ * Invariant: the two sets share nothing unless there is a single processor, or the load needs none.
+ * For the main thread.
  */
 #include "placement.h"
 
@@ -34,7 +35,7 @@ list(const cpu_set_t *set, char *text, size_t size)
 }
 
 void
-placement_choose(struct placement *placement, uint64_t load_threads)
+placement_choose(struct placement *placement, uint64_t load_threads, bool computes)
 {
     memset(placement, 0, sizeof *placement);
     if (sched_getaffinity(0, sizeof placement->all, &placement->all) != 0) {
@@ -46,6 +47,16 @@ placement_choose(struct placement *placement, uint64_t load_threads)
         placement->server_count = 1;
         (void)snprintf(placement->text, sizeof placement->text,
                        "the server and the load share the only processor");
+        return;
+    }
+    if (computes) {
+        placement->server = placement->load = placement->all;
+        placement->server_count = (unsigned)count;
+        (void)snprintf(
+            placement->text, sizeof placement->text,
+            "the server on all %d processors, and the load, which has little to do, with "
+            "it",
+            count);
         return;
     }
     int wanted = load_threads < (uint64_t)(count / 2) ? (int)load_threads : count / 2;

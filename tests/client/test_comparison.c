@@ -102,6 +102,24 @@ START_TEST(a_round_limited_by_the_client_is_discarded)
 }
 END_TEST
 
+START_TEST(a_round_counts_in_which_the_server_was_full_too)
+{
+    struct echoc_comparison *comparison = of_three();
+    comparison->contenders[0].processors = 2;
+    for (unsigned number = 4; number < 6; number++) {
+        struct echoc_result *result = made_up_result(&limited, 64, 1);
+        /* Of 2 processors: 85% is something to spare, 95% is not. */
+        result->server.cpu_s = (number == 4 ? 1.7 : 1.9) * result->elapsed_s;
+        ck_assert_int_eq(echoc_comparison_add(comparison, 0, 0, number, result, NULL), 0);
+    }
+    struct echoc_summary summary = echoc_comparison_summarize(comparison, 0, 0);
+    ck_assert_uint_eq(summary.rounds, 4);
+    ck_assert_uint_eq(summary.discarded, 1);
+    ck_assert(!summary.at_least);
+    echoc_comparison_destroy(comparison);
+}
+END_TEST
+
 START_TEST(where_all_are_limited_the_rate_is_a_lower_bound)
 {
     const struct made_up who[] = {limited, thread};
@@ -201,6 +219,26 @@ START_TEST(what_overlaps_is_level)
     assert_says(words, "Their tails are alike");
     assert_says(words, "A message costs all of them about 3.50 µs");
     assert_does_not_say(words, "So take");
+    assert_says(words, "The server had one processor, so the workers of green*2 took turns on it.");
+    free(words);
+}
+END_TEST
+
+START_TEST(workers_on_one_processor_are_no_advice)
+{
+    struct made_up fast = green;
+    fast.name = "green*2";
+    fast.rate *= 1.5;
+    fast.typical_us /= 2;
+    const struct made_up who[] = {green, fast, thread};
+    struct echoc_comparison *comparison = made_up_comparison(who, 3, point, 1, 3);
+    char *words = echoc_comparison_words(comparison);
+    assert_says(words, "So take green*2 for throughput");
+    free(words);
+    comparison->server_processors = 1;
+    words = words_of(comparison);
+    assert_says(words, "green*2 answers the most");
+    assert_does_not_say(words, "So take green*2");
     assert_says(words, "The server had one processor, so the workers of green*2 took turns on it.");
     free(words);
 }
@@ -338,12 +376,14 @@ main(void)
         medians_and_ratios,
         a_disturbed_round_moves_nothing,
         a_round_limited_by_the_client_is_discarded,
+        a_round_counts_in_which_the_server_was_full_too,
         where_all_are_limited_the_rate_is_a_lower_bound,
         rounds_without_a_use,
         the_focus_is_where_most_can_be_seen,
         words_rank_and_advise,
         words_follow_the_figures,
         what_overlaps_is_level,
+        workers_on_one_processor_are_no_advice,
         words_about_work,
         words_about_what_is_missing,
         ticks_are_round_and_inside,
