@@ -18,8 +18,15 @@ struct green__timer {
     size_t place; /**< 1 + its index in the heap; 0 while it is not set. */
 };
 
+/** A place in the heap: the deadline stands here too. */
+struct green__timer_node {
+    green_deadline when;
+    struct green__timer *timer;
+};
+
 struct green__timers {
-    struct green__timer **heap;
+    struct green__timer_node *heap;
+    void *memory; /**< That the heap lies in. */
     size_t count;
     size_t capacity;
 };
@@ -44,7 +51,7 @@ void green__timers_unset(struct green__timers *timers, struct green__timer *time
 static inline green_deadline
 green__timers_next(const struct green__timers *timers)
 {
-    return timers->count == 0 ? GREEN_FOREVER : timers->heap[0]->when;
+    return timers->count == 0 ? GREEN_FOREVER : timers->heap[0].when;
 }
 
 /** Unset and return a timer whose time has come, NULL when there is none. */

@@ -40,8 +40,9 @@ static bool
 heap_is_in_order(void)
 {
     for (size_t i = 0; i < timers.count; i++) {
-        if (timers.heap[i]->place != i + 1 ||
-            (i > 0 && timers.heap[(i - 1) / 4]->when > timers.heap[i]->when)) {
+        const struct green__timer_node *node = &timers.heap[i];
+        if (node->timer->place != i + 1 || node->timer->when != node->when ||
+            (i > 0 && timers.heap[(i - 1) / 4].when > node->when)) {
             return false;
         }
     }
