@@ -15,6 +15,7 @@
 
 #include <green.h>
 
+#include "filter.h"
 #include "log.h"
 #include "stats.h"
 
@@ -159,6 +160,7 @@ run(void *arg)
 {
     struct server *server = arg;
     close(server->signal_fd);
+    filter_tighten();
     _exit(admin_serve(server));
 }
 

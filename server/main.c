@@ -10,6 +10,7 @@
 #include "access.h"
 #include "admin.h"
 #include "board.h"
+#include "filter.h"
 #include "leave.h"
 #include "limits.h"
 #include "listener.h"
@@ -17,6 +18,7 @@
 #include "mode.h"
 #include "options.h"
 #include "pidfile.h"
+#include "privileges.h"
 #include "server.h"
 #include "settings.h"
 #include "signals.h"
@@ -70,7 +72,10 @@ prepare(struct server *server)
         log_write(LOG_ERROR, "there is no memory for what workers share");
         return 1;
     }
-    int code = open_logs(options);
+    int code = privileges_choose(options);
+    if (code == 0) {
+        code = open_logs(options);
+    }
     if (code != 0) {
         return code;
     }
@@ -98,6 +103,12 @@ main(int argc, char **argv)
         return code;
     }
     code = pidfile_write(server.options.pidfile);
+    if (code == 0) {
+        code = privileges_drop();
+    }
+    if (code == 0) {
+        code = filter_start(server.options.seccomp);
+    }
     if (code == 0) {
         admin_start(&server);
         code = server.options.mode->run(&server);

@@ -56,6 +56,9 @@ struct options {
     uint64_t upgrade_timeout_ms;
     uint64_t worker_timeout_ms;
     const char *pidfile;
+    const char *user; /**< Whom to become; NULL: nobody else. */
+    const char *group;
+    bool seccomp;
     const char *admin; /**< "ADDR:PORT" or "unix:PATH"; NULL: none. */
     bool admin_insecure;
     bool admin_actions;

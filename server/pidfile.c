@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "privileges.h"
 
 int
 pidfile_write(const char *path)
@@ -18,7 +19,8 @@ pidfile_write(const char *path)
     if (path == NULL) {
         return 0;
     }
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int fd = privileges_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    errno = fd < 0 ? -fd : 0;
     char text[32];
     int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
     if (fd < 0 || write(fd, text, (size_t)length) != length) {
@@ -44,6 +46,9 @@ pidfile_remove(const char *path)
     ssize_t got = read(fd, text, sizeof text - 1);
     close(fd);
     if (got > 0 && atoi(text) == (int)getpid()) {
-        unlink(path);
+        /* In a directory that is not ours the file stays, but names nobody. */
+        if (unlink(path) != 0 && truncate(path, 0) != 0) {
+            log_write(LOG_WARNING, "--pidfile %s: cannot remove it: %s", path, strerror(errno));
+        }
     }
 }

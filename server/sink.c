@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "privileges.h"
 #include "settings.h"
 
 #ifdef ECHOD_SYSTEMD
@@ -20,11 +21,7 @@
 static int
 open_file(const char *path)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-    if (fd < 0) {
-        return -errno;
-    }
-    return fd;
+    return privileges_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 }
 
 int

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "filter.h"
 #include "leave.h"
 #include "limits.h"
 #include "settings.h"
@@ -80,6 +81,7 @@ worker_main(void *arg)
     self->server->board = self->board;
     self->server->place = start->place;
     stats_take(row, false);
+    filter_tighten();
     /* Not by return: what was cut off is not waited for. */
     _exit(start->work(self->server));
 }

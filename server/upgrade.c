@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "filter.h"
 #include "log.h"
 #include "pidfile.h"
 #include "settings.h"
@@ -25,6 +26,9 @@
 
 /** In the new program's environment: the number of its end of the pipe. */
 #define UPGRADE_VARIABLE "ECHOD_UPGRADE_FD"
+
+/** What follows that number when the new program runs under the old one's filter. */
+#define FILTERED " filtered"
 
 static char program[4096];
 static char **arguments;
@@ -85,8 +89,8 @@ make_environment(struct environment *environment, const struct listeners *listen
     snprintf(environment->listen_pid, sizeof environment->listen_pid, "LISTEN_PID=");
     snprintf(environment->listen_fds, sizeof environment->listen_fds, "LISTEN_FDS=%zu",
              handed_over);
-    snprintf(environment->upgrade_fd, sizeof environment->upgrade_fd, UPGRADE_VARIABLE "=%zu",
-             FIRST_LISTENER + handed_over);
+    snprintf(environment->upgrade_fd, sizeof environment->upgrade_fd, UPGRADE_VARIABLE "=%zu%s",
+             FIRST_LISTENER + handed_over, filter_holds() ? FILTERED : "");
     environment->entries[kept++] = environment->listen_pid;
     environment->entries[kept++] = environment->listen_fds;
     environment->entries[kept++] = environment->upgrade_fd;
@@ -284,6 +288,13 @@ bool
 upgrade_is_one(void)
 {
     return report_fd() >= 0;
+}
+
+bool
+upgrade_is_filtered(void)
+{
+    const char *text = getenv(UPGRADE_VARIABLE);
+    return text != NULL && strstr(text, FILTERED) != NULL;
 }
 
 void

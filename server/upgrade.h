@@ -41,4 +41,7 @@ void upgrade_report_ready(void);
 /** Whether an echod that is still running has started this one. */
 bool upgrade_is_one(void);
 
+/** Whether the old one had its system calls filtered, and so this one's are. */
+bool upgrade_is_filtered(void);
+
 #endif

@@ -23,7 +23,7 @@ static const struct theme {
     {"workers", workers_add}, {"ipv6", ipv6_add},           {"addresses", addresses_add},
     {"config", config_add},   {"upgrade", upgrade_add},     {"manager", manager_add},
     {"options", options_add}, {"dump", dump_add},           {"balance", balance_add},
-    {"proxy", proxy_add},     {"admission", admission_add},
+    {"proxy", proxy_add},     {"admission", admission_add}, {"privileges", privileges_add},
 };
 
 static bool
