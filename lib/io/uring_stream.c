@@ -4,7 +4,7 @@
  * The first view that is asked for arms a request by which the kernel receives again and again,
  * into buffers of the loop. What comes while nobody asks stands in the stream's arrivals, up to a
  * bound; then the kernel is told to stop until they are used up. A small view is sent by a request
- * too; those that a turn has queued are submitted together.
+ * too, if there is other work; those that a turn has queued are submitted together.
  *
  * Whoever is to see the descriptor itself (other calls that receive, wait_fd, close) first has the
  * kernel stop, which is done when green__uring_work() returns: nobody parks for it.
@@ -400,14 +400,22 @@ send_by_ring(struct green__uring_io *self, struct green__slot *slot, struct gree
     return stream->sent == -ECANCELED ? err : stream->sent;
 }
 
+/** Whether a request would be submitted alone: then a call of its own costs less. */
+static bool
+is_alone(const struct green__uring_io *self)
+{
+    return self->ring.queued == 0 && self->epoll.io.sched->ready_first == NULL;
+}
+
 int
 green__uring_send_view(struct green__io *io, int fd, struct green_view *view)
 {
     struct green__uring_io *self = green__uring_of(io);
     struct green__slot *slot = green__slot_get(io, fd);
-    struct green__stream *stream = slot == NULL || view->length > SMALL || view->length == 0
-                                       ? NULL
-                                       : stream_of(self, fd, slot);
+    struct green__stream *stream =
+        slot == NULL || view->length > SMALL || view->length == 0 || is_alone(self)
+            ? NULL
+            : stream_of(self, fd, slot);
     if (stream == NULL || slot->writer != NULL) {
         return green__readiness_send_view(io, fd, view);
     }
