@@ -51,24 +51,55 @@ struct V(change) {
     int stop; /* where what cannot be done here begins, or WIDTH; perhaps in the last block */
 };
 
-/* The sequences of two bytes. One round for each lead that there is, mostly one or two. */
+/* The sequences of two bytes whose leads are even: one round for each pair of leads. Returns the
+ * places where others end. */
+static inline TARGET unsigned
+V(change_even)(struct V(change) * change, const unsigned char *text, VECTOR value, VECTOR lead,
+               VECTOR ends)
+{
+    unsigned left = V(mask)(V(both)(ends, V(is_between)(lead, 0xc2, 0xdf)));
+    unsigned others = 0;
+    VECTOR low = V(both)(lead, V(all)(1));
+    VECTOR run = V(plus)(V(plus)(low, low), V(plus)(low, low));
+    run = V(any)(run, V(both)(V(shifted)(value), V(all)(3)));
+    VECTOR leads = V(flip)(lead, low);
+    VECTOR flips = V(all)(0);
+    while (left != 0) {
+        unsigned char key = text[(int)__builtin_ctz(left) - 1];
+        VECTOR here = V(both)(ends, V(equal)(leads, V(all)(key & 0xfe)));
+        const struct upper_pair *pair = &upper_pairs[(key & 0x1f) >> 1];
+        unsigned found = V(mask)(here);
+        left &= ~found;
+        if (!pair->even) {
+            others |= found;
+            continue;
+        }
+        flips = V(any)(flips, V(both)(here, V(look_up)(V(row)(pair->last), run)));
+        change->leads = V(any)(change->leads, V(both)(here, V(look_up)(V(row)(pair->lead), run)));
+    }
+    /* What is 1 stands for the lowest bit that is there. */
+    change->flips = V(any)(change->flips, V(both)(flips, V(any)(value, V(all)(0xfe))));
+    return others;
+}
+
+/* The others, that end in the places `left`. One round for each lead that there is. */
 static inline TARGET void
-V(change_pairs)(struct V(change) * change, const unsigned char *text, VECTOR lead, VECTOR ends,
-                const struct V(places) * places)
+V(change_pairs)(struct V(change) * change, const unsigned char *text, VECTOR value, VECTOR lead,
+                VECTOR ends, unsigned left)
 {
     VECTOR stops = V(all)(0);
-    unsigned left = V(mask)(V(both)(ends, V(is_between)(lead, 0xc2, 0xdf)));
+    struct V(places) places = V(places_of)(value);
     while (left != 0) {
         unsigned char key = text[(int)__builtin_ctz(left) - 1];
         VECTOR here = V(both)(ends, V(equal)(lead, V(all)(key)));
         const struct upper_level *level = &upper_levels[upper_cased[key & 0x1f]];
         left &= ~V(mask)(here);
-        VECTOR flips = V(both)(here, V(look_up_64)(level->last, places));
+        VECTOR flips = V(both)(here, V(look_up_64)(level->last, &places));
         change->flips = V(any)(change->flips, flips);
         stops = V(any)(stops, flips);
         if (level->moves)
             change->leads =
-                V(any)(change->leads, V(both)(here, V(look_up_64)(level->lead, places)));
+                V(any)(change->leads, V(both)(here, V(look_up_64)(level->lead, &places)));
     }
     unsigned stop = V(mask)(stops);
     if (stop != 0)
@@ -78,7 +109,7 @@ V(change_pairs)(struct V(change) * change, const unsigned char *text, VECTOR lea
 /* Those of three bytes, of leads of which some blocks have case. */
 static inline TARGET void
 V(change_triples)(struct V(change) * change, const unsigned char *text, VECTOR first, VECTOR second,
-                  VECTOR ends, const struct V(places) * places)
+                  VECTOR ends, VECTOR value)
 {
     VECTOR low = V(both)(first, V(all)(0x0f));
     VECTOR odd = V(both)(V(look_up)(V(row)(upper_odd_leads), low),
@@ -86,6 +117,9 @@ V(change_triples)(struct V(change) * change, const unsigned char *text, VECTOR f
     odd = V(both)(odd, V(both)(ends, V(is_between)(second, 0x80, 0xbf)));
     VECTOR stops = V(all)(0);
     unsigned left = V(mask)(odd);
+    if (left == 0)
+        return;
+    struct V(places) places = V(places_of)(value);
     while (left != 0) {
         const unsigned char *key = text + (int)__builtin_ctz(left) - 2;
         VECTOR here = V(both)(
@@ -94,7 +128,7 @@ V(change_triples)(struct V(change) * change, const unsigned char *text, VECTOR f
         left &= ~V(mask)(here);
         if (index == 0)
             continue;
-        VECTOR flips = V(both)(here, V(look_up_64)(upper_levels[index].last, places));
+        VECTOR flips = V(both)(here, V(look_up_64)(upper_levels[index].last, &places));
         change->flips = V(any)(change->flips, flips);
         stops = V(any)(stops, flips);
     }
@@ -128,11 +162,12 @@ V(change_block)(struct V(change) * change, const unsigned char *text, VECTOR bef
     VECTOR ends = V(is_between)(value, 0x80, 0xbf);
     VECTOR first = V(after)(before, value, 1);
     VECTOR second = V(after)(before, value, 2);
-    struct V(places) places = V(places_of)(value);
-    V(change_pairs)(change, text, first, ends, &places);
+    unsigned others = V(change_even)(change, text, value, first, ends);
+    if (others != 0)
+        V(change_pairs)(change, text, value, first, ends, others);
     unsigned wide = V(mask)(V(is_between)(second, 0xe0, 0xff));
     if (wide != 0)
-        V(change_triples)(change, text, second, first, ends, &places);
+        V(change_triples)(change, text, second, first, ends, value);
     VECTOR third = V(after)(before, value, 3);
     if (V(mask)(V(is_between)(third, 0xf0, 0xf4)) != 0)
         V(change_fours)(change, text, third, second, first, ends);

@@ -16,6 +16,7 @@
 unsigned char upper_cased[UPPER_BLOCKS];
 struct upper_form upper_forms[UPPER_CASED_MAX][UPPER_BLOCK];
 struct upper_level upper_levels[UPPER_CASED_MAX];
+struct upper_pair upper_pairs[16];
 unsigned char upper_odd_leads[16];
 
 static bool
@@ -85,6 +86,36 @@ fill_block(unsigned index, ucs4_t first)
     return 0;
 }
 
+/* What is said of a run of 16 by one look; false when it takes more. */
+static bool
+fill_run(struct upper_pair *pair, unsigned index, const struct upper_level *level, unsigned first)
+{
+    unsigned char last = level->last[first + 1], lead = level->lead[first];
+    bool alternates = level->last[first] == 0 && last == 1;
+
+    pair->last[index] = last;
+    pair->lead[index] = lead;
+    for (unsigned i = first; i < first + 16; i++) {
+        unsigned char wanted = alternates ? i & 1 : last;
+        if (level->last[i] != wanted || level->lead[i] != lead)
+            return false;
+    }
+    return alternates || (last & (UPPER_STOP | 1)) == 0;
+}
+
+static void
+fill_pairs(void)
+{
+    for (unsigned lead = 2; lead < 0x20; lead++) {
+        struct upper_pair *pair = &upper_pairs[lead / 2];
+        pair->even |= lead % 2 == 0;
+        for (unsigned run = 0; run < 4; run++) {
+            unsigned index = (lead & 1) << 2 | run;
+            pair->even &= fill_run(pair, index, &upper_levels[upper_cased[lead]], run * 16);
+        }
+    }
+}
+
 int
 upper_table_fill(void)
 {
@@ -106,5 +137,6 @@ upper_table_fill(void)
         if (first >= 0x800 && first < 0x10000)
             upper_odd_leads[first >> 12] = 0x80;
     }
+    fill_pairs();
     return 0;
 }

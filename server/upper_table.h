@@ -29,11 +29,22 @@ struct upper_level {
     bool moves; /* some lead changes */
 };
 
+/* Two leads of two bytes, an even one and the next, whose sequences change alike in runs of 16: by
+ * the lead's lowest bit and the two bits of the last byte that say which run. */
+struct upper_pair {
+    unsigned char last[16]; /* what is to be flipped in the last byte; 1: its own lowest bit */
+    unsigned char lead[16]; /* and in the lead */
+    bool even;              /* it is so */
+};
+
 /* By block, 0: nothing in it has case, else an index into the forms and the levels. 17 KiB of which
  * a text touches a few lines; the part of both that no script uses stays unmapped zeros. */
 extern unsigned char upper_cased[UPPER_BLOCKS];
 extern struct upper_form upper_forms[UPPER_CASED_MAX][UPPER_BLOCK];
 extern struct upper_level upper_levels[UPPER_CASED_MAX];
+
+/* By the low bits of a lead of two bytes, halved. */
+extern struct upper_pair upper_pairs[16];
 
 /* By the low bits of a lead of three bytes: 0x80 when some block of it has case. */
 extern unsigned char upper_odd_leads[16];

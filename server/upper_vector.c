@@ -62,7 +62,8 @@ V(ahead)(VECTOR value, VECTOR behind)
 #define avx2_both           _mm256_and_si256
 #define avx2_any            _mm256_or_si256
 #define avx2_flip           _mm256_xor_si256
-#define avx2_nibbles(value) _mm256_and_si256(_mm256_srli_epi16(value, 4), _mm256_set1_epi8(0x0f))
+#define avx2_plus           _mm256_add_epi8
+#define avx2_shifted(value) _mm256_srli_epi16(value, 4)
 
 #include "upper_kernel.h"
 #undef KERNEL
@@ -107,6 +108,9 @@ V(all)(unsigned char byte)
 #define ssse3_both                        _mm_and_si128
 #define ssse3_any                         _mm_or_si128
 #define ssse3_flip                        _mm_xor_si128
+
+#define ssse3_plus           _mm_add_epi8
+#define ssse3_shifted(value) _mm_srli_epi16(value, 4)
 
 #include "upper_kernel.h"
 
