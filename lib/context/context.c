@@ -12,6 +12,7 @@
 #endif
 #ifdef GREEN__TSAN
 #include <sanitizer/tsan_interface.h>
+#include <unistd.h>
 #endif
 #ifdef GREEN__VALGRIND
 #include <valgrind/valgrind.h>
@@ -40,6 +41,14 @@ asan_entry(void *context_arg)
 }
 
 #endif
+
+void
+green__context_take_signals(void)
+{
+#ifdef GREEN__TSAN
+    usleep(0); /* any call that it knows will do */
+#endif
+}
 
 void
 green__context_make(struct green__context *context, void *low, size_t size,

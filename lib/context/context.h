@@ -28,6 +28,21 @@
 #endif
 #endif
 
+/**
+ * Flags for the handler of a signal that looks at a thread, wherever it is.
+ *
+ * ThreadSanitizer holds a handler back until the thread leaves the call that it is in, so there no
+ * call may be taken up again.
+ */
+#ifdef GREEN__TSAN
+#define GREEN__SA_RESTART 0
+#else
+#define GREEN__SA_RESTART SA_RESTART
+#endif
+
+/** Let handlers run that a sanitizer holds back: it does not see system calls by number. */
+void green__context_take_signals(void);
+
 /** What a new context runs. It ends by switching away for the last time, or by
  * green__context_leave(); nothing else may let it return. */
 typedef void (*green__context_entry)(void *arg);

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/futex.h"
 #include "base/lock.h"
+#include "context/context.h"
 #include "sched/sched.h"
 #include "sched/quiet.h"
 
@@ -87,7 +88,7 @@ install(void)
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_signal;
-    action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+    action.sa_flags = SA_SIGINFO | GREEN__SA_RESTART | SA_ONSTACK;
     sigfillset(&action.sa_mask);
     sigaction(green__probe_signal(), &action, NULL);
     green__quiet_own(green__probe_signal(), on_signal);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/futex.h"
+#include "context/context.h"
 #include "sched/graph.h"
 #include "sched/quiet.h"
 #include "sched/sched.h"
@@ -142,8 +143,10 @@ sleep_in_kernel(struct green_job *self, green_deadline limit)
         return;
     }
     unsigned expected = 0;
+    green__context_take_signals();
     if (atomic_compare_exchange_strong(&self->attention, &expected, GREEN__ASLEEP)) {
         green__futex_wait(&self->attention, GREEN__ASLEEP, limit);
+        green__context_take_signals();
     }
     green__wait_heed(self);
     if (limit != GREEN_FOREVER && !self->woken && green__clock_now() >= limit) {

@@ -113,8 +113,10 @@ expect_balance(const struct crew *crew)
         printf("worker %zu of %zu has %zu of %zu connections\n", i + 1, crew->size, load,
                crew->count);
         sum += load;
-        ck_assert_uint_ge(load * 10, mean * 9);
-        ck_assert_uint_le(load * 10, mean * 11 + 9);
+        /* Of few connections the ones in hand everywhere are more than a tenth. */
+        size_t slack = small_stress() ? 5 * mean : 9;
+        ck_assert_uint_ge(load * 10 + slack, mean * 9);
+        ck_assert_uint_le(load * 10, mean * 11 + slack);
     }
     ck_assert_uint_eq(sum, crew->count);
 }
