@@ -67,8 +67,26 @@ report_host(const struct echoc_options *options, int err)
                       colon ? "]" : "", options->port, green_strerror(err), hint);
 }
 
+/** Begin the channel, and say what TLS says if that fails. */
+static int
+begin(const struct echoc_options *options, int fd, struct green_tls_config *config,
+      struct channel *ret_channel)
+{
+    char problem[160];
+    const char *host = options->unix_path != NULL ? "localhost" : options->host;
+    int err = channel_begin(ret_channel, fd, config, &options->tls, host, problem, sizeof problem);
+    if (err == 0) {
+        return ECHOC_OK;
+    }
+    return echoc_fail("TLS with %s failed: %s", host,
+                      err == -ECONNABORTED ? "the server closed the connection"
+                      : problem[0] == '\0' ? green_strerror(err)
+                                           : problem);
+}
+
 int
-echoc_connect(const struct echoc_options *options)
+echoc_connect(const struct echoc_options *options, struct green_tls_config *config,
+              struct channel *ret_channel)
 {
     green_deadline deadline = green_after(options->wait_ms);
     uint64_t pause_ms = RETRY_FIRST_MS;
@@ -90,7 +108,7 @@ echoc_connect(const struct echoc_options *options)
     }
     if (fd < 0) {
         (void)(options->unix_path != NULL ? report_unix(options, fd) : report_host(options, fd));
-        return -1;
+        return ECHOC_FAILED;
     }
-    return fd;
+    return begin(options, fd, config, ret_channel);
 }

@@ -22,7 +22,7 @@
 #define RECEIVER_STACK (256 * 1024)
 
 struct session {
-    int fd;
+    const struct channel *channel;
     struct echoc_editor *editor;
     struct green_job *receiver;
     struct echoc_traffic traffic;
@@ -35,12 +35,12 @@ struct session {
 static ssize_t
 receive(struct session *session, int *ret_later)
 {
-    ssize_t got = green_recv(session->fd, session->incoming, sizeof session->incoming, 0);
+    ssize_t got = channel_recv(session->channel, session->incoming, sizeof session->incoming, 0);
     size_t length = got > 0 ? (size_t)got : 0;
     *ret_later = got > 0 ? 1 : (int)got;
     while (got > 0 && length < sizeof session->incoming) {
-        got = green_recv(session->fd, session->incoming + length, sizeof session->incoming - length,
-                         MSG_DONTWAIT);
+        got = channel_recv(session->channel, session->incoming + length,
+                           sizeof session->incoming - length, MSG_DONTWAIT);
         if (got > 0) {
             length += (size_t)got;
         } else if (got != -EAGAIN) {
@@ -81,14 +81,14 @@ converse(struct session *session)
             return echoc_editor_cause(session->editor);
         }
         if (input == ECHOC_INPUT_END) {
-            session->traffic.half_closed = green_shutdown(session->fd, SHUT_WR) == 0;
+            session->traffic.half_closed = channel_finish(session->channel) == 0;
         }
         if (input == ECHOC_INPUT_FAILED) {
             session->print_error = echoc_editor_cause(session->editor);
             green_job_cancel(session->receiver);
         }
         if (input == ECHOC_INPUT_LINE) {
-            session->traffic.send_error = green_sendall(session->fd, line, length, 0);
+            session->traffic.send_error = channel_sendall(session->channel, line, length);
             if (session->traffic.send_error == 0) {
                 session->traffic.sent += length;
                 continue;
@@ -112,9 +112,9 @@ judge(const struct session *session)
 }
 
 int
-echoc_interactive(int fd)
+echoc_interactive(const struct channel *channel)
 {
-    struct session session = {.fd = fd};
+    struct session session = {.channel = channel};
     int err = echoc_editor_open(&session.editor);
     if (err != 0) {
         return echoc_fail("cannot prompt: %s", green_strerror(err));

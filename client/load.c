@@ -37,6 +37,12 @@ const struct echoc_load_option echoc_load_options[] = {
     {"threads", 0, "N", "loops that drive the load, a thread each (1)"},
     {"warmup", 0, "TIME", "run so long before measuring (500ms)"},
     {"timeout", 0, "TIME", "what has no reply after it has failed (10s)"},
+    {"tls", 0, NULL, "talk TLS"},
+    {"tls-ca", 0, "FILE", "whom to trust, instead of those whom the system trusts"},
+    {"tls-name", 0, "NAME", "ask for this server, whatever HOST is"},
+    {"tls-cert", 0, "FILE", "our own certificate, for servers that ask for one"},
+    {"tls-key", 0, "FILE", "its key"},
+    {"insecure", 0, NULL, "trust any server"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -179,11 +185,15 @@ echoc_load_set(struct echoc_load *load, const char *name, const char *text)
         load->poisson = true;
         return NULL;
     }
+    bool known;
+    const char *problem = echoc_tls_set(&load->tls, name, text, &known);
+    if (known) {
+        return problem;
+    }
     if (text == NULL) {
         text = "1";
     }
-    bool known;
-    const char *problem = set_number(load, name, text, &known);
+    problem = set_number(load, name, text, &known);
     if (known) {
         return problem;
     }
@@ -234,6 +244,9 @@ echoc_load_get(const struct echoc_load *load, const char *name, char *buffer, si
 {
     bool known;
     const char *text = get_number(load, name, buffer, size, &known);
+    if (!known) {
+        text = echoc_tls_get(&load->tls, name, &known);
+    }
     if (known) {
         return text;
     }
@@ -283,5 +296,5 @@ echoc_load_check(const struct echoc_load *load)
     if (load->think_s > 0 && load->pipeline > 1) {
         return "--think-time waits for each reply: it does not go with --pipeline";
     }
-    return NULL;
+    return echoc_tls_check(&load->tls);
 }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tls_options.h"
+
 #define ECHOC_STEPS_MAX   32
 #define ECHOC_ATTACKS_MAX 8
 
@@ -81,6 +83,7 @@ struct echoc_load {
     double timeout_s;
     /** Closed loop: the pause between a reply and the next message. */
     double think_s;
+    struct echoc_tls tls;
 };
 
 /** What an option is called, for help, error messages and JSON. */

@@ -21,6 +21,7 @@
 #include "options.h"
 #include "pipe.h"
 #include "report.h"
+#include "channel.h"
 
 /* Talk to a server: one message, at the prompt, or as a pipe. */
 static int
@@ -31,18 +32,24 @@ talk(int argc, char **argv)
     if (!echoc_options_parse(argc, argv, &options, &status)) {
         return status;
     }
-    int fd = echoc_connect(&options);
-    if (fd < 0) {
-        return ECHOC_FAILED;
+    struct green_tls_config *config;
+    struct channel channel;
+    status = echoc_tls_prepare(&options.tls, &config);
+    if (status == ECHOC_OK) {
+        status = echoc_connect(&options, config, &channel);
+    }
+    echoc_tls_config_put(config);
+    if (status != ECHOC_OK) {
+        return status;
     }
     if (options.message != NULL) {
-        status = echoc_pipe_message(fd, options.message);
+        status = echoc_pipe_message(&channel, options.message);
     } else if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) {
-        status = echoc_interactive(fd);
+        status = echoc_interactive(&channel);
     } else {
-        status = echoc_pipe_input(fd);
+        status = echoc_pipe_input(&channel);
     }
-    (void)green_close(fd);
+    channel_close(&channel);
     return status;
 }
 

@@ -19,11 +19,17 @@
 
 #define WAIT_MAX_S 1e6
 
-enum { OPTION_UNIX = 256, OPTION_WAIT, OPTION_HELP, OPTION_VERSION };
+enum { OPTION_UNIX = 256, OPTION_WAIT, OPTION_TLS, OPTION_HELP, OPTION_VERSION };
 
 static const struct option long_options[] = {
     {"unix", required_argument, NULL, OPTION_UNIX},
     {"wait", required_argument, NULL, OPTION_WAIT},
+    {"tls", no_argument, NULL, OPTION_TLS},
+    {"tls-ca", required_argument, NULL, OPTION_TLS},
+    {"tls-cert", required_argument, NULL, OPTION_TLS},
+    {"tls-key", required_argument, NULL, OPTION_TLS},
+    {"tls-name", required_argument, NULL, OPTION_TLS},
+    {"insecure", no_argument, NULL, OPTION_TLS},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {NULL, 0, NULL, 0},
@@ -47,6 +53,14 @@ static const char help_text[] =
     "                 connect to the UNIX socket PATH ('@' begins an abstract name)\n"
     "      --wait S   keep trying to connect for S seconds (such as 5 or 0.5), while\n"
     "                 the server is not there yet\n"
+    "      --tls      talk TLS; the server's certificate has to have the name HOST\n"
+    "      --tls-ca FILE\n"
+    "                 whom to trust, instead of those whom the system trusts\n"
+    "      --tls-name NAME\n"
+    "                 ask for this server, whatever HOST is\n"
+    "      --tls-cert FILE, --tls-key FILE\n"
+    "                 our own certificate, for servers that ask for one\n"
+    "      --insecure trust any server\n"
     "      --help     print this text and exit\n"
     "      --version  print the version and exit\n"
     "\n"
@@ -141,6 +155,14 @@ check_unix(const char *path)
     return ECHOC_OK;
 }
 
+static int
+take_tls(struct echoc_tls *tls, const char *name, const char *text)
+{
+    bool known;
+    const char *problem = echoc_tls_set(tls, name, text, &known);
+    return problem == NULL ? ECHOC_OK : echoc_usage("--%s %s: %s", name, text, problem);
+}
+
 static char *
 without_brackets(char *host)
 {
@@ -183,8 +205,9 @@ echoc_options_parse(int argc, char **argv, struct echoc_options *ret_options, in
     struct echoc_options options = {.host = "127.0.0.1", .port = "8888"};
     int status = ECHOC_OK;
     opterr = 0;
+    int row = 0;
     for (int key;
-         status == ECHOC_OK && (key = getopt_long(argc, argv, ":e:", long_options, NULL)) != -1;) {
+         status == ECHOC_OK && (key = getopt_long(argc, argv, ":e:", long_options, &row)) != -1;) {
         switch (key) {
         case 'e':
             options.message = optarg;
@@ -196,6 +219,9 @@ echoc_options_parse(int argc, char **argv, struct echoc_options *ret_options, in
         case OPTION_WAIT:
             status = parse_wait(optarg, &options.wait_ms);
             break;
+        case OPTION_TLS:
+            status = take_tls(&options.tls, long_options[row].name, optarg);
+            break;
         case OPTION_HELP:
             *ret_status = print(help_text);
             return false;
@@ -205,6 +231,10 @@ echoc_options_parse(int argc, char **argv, struct echoc_options *ret_options, in
         default:
             status = complain(key, argc, argv);
         }
+    }
+    const char *problem = echoc_tls_check(&options.tls);
+    if (status == ECHOC_OK && problem != NULL) {
+        status = echoc_usage("%s", problem);
     }
     if (status == ECHOC_OK) {
         status = parse_words(argc - optind, argv + optind, &options);

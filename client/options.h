@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tls_options.h"
+
 struct echoc_options {
     /** A name or a numeric address, without brackets; not used when unix_path is set. */
     const char *host;
@@ -18,6 +20,7 @@ struct echoc_options {
     const char *message;
     /** For how long to go on trying to connect. */
     uint64_t wait_ms;
+    struct echoc_tls tls;
 };
 
 /**

@@ -18,7 +18,7 @@
 #define CHUNK 65536
 
 struct duplex {
-    int fd;
+    const struct channel *channel;
     /** NULL: standard input is sent. */
     const char *message;
     struct green_job *sender;
@@ -37,7 +37,7 @@ static int
 send_counted(struct duplex *duplex, const char *data, size_t length)
 {
     while (length > 0) {
-        ssize_t taken = green_send(duplex->fd, data, length, 0);
+        ssize_t taken = channel_send(duplex->channel, data, length, 0);
         if (taken < 0) {
             return (int)taken;
         }
@@ -76,7 +76,7 @@ run_sender(void *arg)
                   ? send_input(duplex)
                   : send_counted(duplex, duplex->message, strlen(duplex->message));
     if (err == 0) {
-        err = green_shutdown(duplex->fd, SHUT_WR);
+        err = channel_finish(duplex->channel);
         duplex->traffic.half_closed = err == 0;
     }
     duplex->traffic.send_error = err;
@@ -88,7 +88,8 @@ run_receiver(void *arg)
 {
     struct duplex *duplex = arg;
     ssize_t got;
-    while ((got = green_recv(duplex->fd, duplex->incoming, sizeof duplex->incoming, 0)) > 0) {
+    while ((got = channel_recv(duplex->channel, duplex->incoming, sizeof duplex->incoming, 0)) >
+           0) {
         duplex->traffic.received += (uint64_t)got;
         int err = green_writeall(STDOUT_FILENO, duplex->incoming, (size_t)got);
         if (err != 0 && err != -ECANCELED) {
@@ -143,15 +144,15 @@ run(struct duplex *duplex)
 }
 
 int
-echoc_pipe_input(int fd)
+echoc_pipe_input(const struct channel *channel)
 {
-    struct duplex duplex = {.fd = fd};
+    struct duplex duplex = {.channel = channel};
     return run(&duplex);
 }
 
 int
-echoc_pipe_message(int fd, const char *message)
+echoc_pipe_message(const struct channel *channel, const char *message)
 {
-    struct duplex duplex = {.fd = fd, .message = message};
+    struct duplex duplex = {.channel = channel, .message = message};
     return run(&duplex);
 }

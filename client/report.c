@@ -85,6 +85,12 @@ echoc_report_end(const struct echoc_traffic *traffic, int err)
                           " bytes of replies received",
                           traffic->sent, traffic->received);
     }
+    if (err == -ECONNABORTED) {
+        return echoc_fail("the connection ended without the end of the TLS stream, so something "
+                          "may be missing: %" PRIu64 " bytes sent, %" PRIu64
+                          " bytes of replies received",
+                          traffic->sent, traffic->received);
+    }
     if (err != 0) {
         return echoc_fail("the connection broke: %s: %" PRIu64 " bytes sent, %" PRIu64
                           " bytes of replies received",

@@ -32,13 +32,13 @@ wait_ms(struct loop *loop, uint64_t ms)
 
 /* Send so many bytes of the text, from its beginning and again. */
 static bool
-send_text(struct loop *loop, int fd, size_t length)
+send_text(struct loop *loop, const struct channel *channel, size_t length)
 {
     const struct script *script = &loop->plan->script;
     size_t whole = script->request_at[script->count];
     while (length > 0) {
         size_t piece = length < whole ? length : whole;
-        if (green_sendall(fd, script->request, piece, 0) != 0) {
+        if (channel_sendall(channel, script->request, piece) != 0) {
             return false;
         }
         length -= piece;
@@ -47,66 +47,66 @@ send_text(struct loop *loop, int fd, size_t length)
 }
 
 static void
-write_slowly(struct loop *loop, int fd)
+write_slowly(struct loop *loop, const struct channel *channel)
 {
-    while (wait_ms(loop, SLOW_MS) && send_text(loop, fd, 1)) {
+    while (wait_ms(loop, SLOW_MS) && send_text(loop, channel, 1)) {
     }
 }
 
 /* Ask for more than fits anywhere; the server has to keep it, or stop reading. */
 static void
-read_slowly(struct loop *loop, int fd)
+read_slowly(struct loop *loop, const struct channel *channel)
 {
     struct green_timeout timeout;
     char byte;
     green_timeout_start(&timeout, SLOW_MS);
-    (void)send_text(loop, fd, GREED_BYTES);
+    (void)send_text(loop, channel, GREED_BYTES);
     green_timeout_stop(&timeout);
-    while (wait_ms(loop, SLOW_MS) && green_recv(fd, &byte, 1, 0) > 0) {
+    while (wait_ms(loop, SLOW_MS) && channel_recv(channel, &byte, 1, 0) > 0) {
     }
 }
 
 static void
-reset(struct loop *loop, int fd)
+reset(struct loop *loop, const struct channel *channel)
 {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    (void)send_text(loop, fd, loop->plan->load.sizes.min);
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    (void)send_text(loop, channel, loop->plan->load.sizes.min);
+    (void)setsockopt(channel->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
 
 static void
-half_close(struct loop *loop, int fd)
+half_close(struct loop *loop, const struct channel *channel)
 {
     struct green_view view;
-    (void)send_text(loop, fd, loop->plan->load.sizes.min);
-    (void)green_shutdown(fd, SHUT_WR);
-    while (green_recv_view(fd, &view) > 0) {
+    (void)send_text(loop, channel, loop->plan->load.sizes.min);
+    (void)channel_finish(channel);
+    while (channel_recv_view(channel, &view) > 0) {
         green_view_release(&view);
     }
 }
 
 static void
-attack_once(struct attacker *attacker, int fd)
+attack_once(struct attacker *attacker, const struct channel *channel)
 {
     struct loop *loop = attacker->loop;
     switch (attacker->kind) {
     case ECHOC_ATTACK_IDLE: {
         /* Until either side has had enough. */
         char byte;
-        (void)green_recv(fd, &byte, 1, 0);
+        (void)channel_recv(channel, &byte, 1, 0);
         break;
     }
     case ECHOC_ATTACK_SLOW_WRITE:
-        write_slowly(loop, fd);
+        write_slowly(loop, channel);
         break;
     case ECHOC_ATTACK_SLOW_READ:
-        read_slowly(loop, fd);
+        read_slowly(loop, channel);
         break;
     case ECHOC_ATTACK_RESET:
-        reset(loop, fd);
+        reset(loop, channel);
         break;
     case ECHOC_ATTACK_HALF_CLOSE:
-        half_close(loop, fd);
+        half_close(loop, channel);
         break;
     case ECHOC_ATTACK_CHURN:
     case ECHOC_ATTACK_KINDS:
@@ -129,12 +129,12 @@ run(void *arg)
     struct loop *loop = attacker->loop;
     bool fresh = short_lived(attacker->kind);
     while (!loop->stopping) {
-        int fd = -1;
+        struct channel channel = {-1, NULL};
         struct green_timeout timeout;
         green_timeout_start(&timeout, loop->plan->timeout_ns / 1000000);
         int err = green_semaphore_acquire(&loop->connecting, GREEN_FOREVER);
         if (err == 0) {
-            err = dial(loop->plan, attacker->number, fresh, &fd);
+            err = dial(loop->plan, attacker->number, fresh, &channel);
             (void)green_semaphore_release(&loop->connecting);
         }
         green_timeout_stop(&timeout);
@@ -144,9 +144,9 @@ run(void *arg)
             continue;
         }
         (void)atomic_fetch_add_explicit(&loop->board->attackers, 1, memory_order_relaxed);
-        attack_once(attacker, fd);
+        attack_once(attacker, &channel);
         (void)atomic_fetch_sub_explicit(&loop->board->attackers, 1, memory_order_relaxed);
-        (void)green_close(fd);
+        channel_close(&channel);
         if (!fresh) {
             (void)wait_ms(loop, RETRY_MS);
         }

@@ -54,7 +54,7 @@ make(struct connection *connection)
     connection->number = loop->made++ * plan->loops + loop->index;
     uint64_t begin_ns = clock_ns();
     green_timeout_start(&timeout, plan->timeout_ns / 1000000);
-    int err = dial(plan, connection->number, plan->load.churn > 0, &connection->fd);
+    int err = dial(plan, connection->number, plan->load.churn > 0, &connection->channel);
     green_timeout_stop(&timeout);
     uint64_t now_ns = clock_ns();
     connection->connecting = false;
@@ -79,11 +79,10 @@ unmake(struct connection *connection)
 {
     struct loop *loop = connection->loop;
     if (connection->flusher != NULL) {
-        (void)green_shutdown(connection->fd, SHUT_RDWR); /* wakes who still sends */
+        (void)green_shutdown(connection->channel.fd, SHUT_RDWR); /* wakes who still sends */
         traffic_end(connection);
     }
-    (void)green_close(connection->fd);
-    connection->fd = -1;
+    channel_close(&connection->channel);
     checker_fini(&connection->checker);
     loop->standing--;
     loop->last_seen_ns = clock_ns();
@@ -92,9 +91,9 @@ unmake(struct connection *connection)
 void
 connection_finish(struct connection *connection)
 {
-    if (connection->fd >= 0 && !connection->connecting && !connection->shut) {
+    if (connection->channel.fd >= 0 && !connection->connecting && !connection->shut) {
         connection->shut = true;
-        (void)green_shutdown(connection->fd, SHUT_WR);
+        (void)channel_finish(&connection->channel);
     }
 }
 
@@ -155,7 +154,7 @@ talk(struct connection *connection)
     struct loop *loop = connection->loop;
     for (;;) {
         struct green_view view;
-        ssize_t got = green_recv_view(connection->fd, &view);
+        ssize_t got = channel_recv_view(&connection->channel, &view);
         if (got <= 0) {
             return (int)got;
         }
@@ -262,7 +261,7 @@ void
 connection_watch(struct connection *connection, uint64_t now_ns)
 {
     struct loop *loop = connection->loop;
-    uint64_t outstanding = connection->fd < 0 || connection->connecting || connection->shut
+    uint64_t outstanding = connection->channel.fd < 0 || connection->connecting || connection->shut
                                ? 0
                                : checker_outstanding(&connection->checker);
     if (outstanding == 0 || now_ns < connection->progress_ns + patience_ns(connection)) {
@@ -277,7 +276,7 @@ connection_watch(struct connection *connection, uint64_t now_ns)
     }
     if (connection->allowance > 0 || loop->answered == 0) {
         connection->shut = true; /* ends as overdue */
-        (void)green_shutdown(connection->fd, SHUT_RDWR);
+        (void)green_shutdown(connection->channel.fd, SHUT_RDWR);
         if (loop->answered == 0) {
             control_judge(loop->control, ETIMEDOUT, NULL);
         }

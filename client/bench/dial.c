@@ -37,14 +37,14 @@ bind_source(int fd, uint64_t source)
 }
 
 int
-dial(const struct plan *plan, uint64_t number, bool fresh, int *ret_fd)
+dial(const struct plan *plan, uint64_t number, bool fresh, struct channel *channel)
 {
     int on = 1;
     int fd = green_socket(plan->address.storage.ss_family, SOCK_STREAM, 0);
     if (fd < 0) {
         return fd;
     }
-    *ret_fd = fd;
+    *channel = (struct channel){fd, NULL};
     if (plan->address.storage.ss_family != AF_UNIX) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
@@ -57,8 +57,8 @@ dial(const struct plan *plan, uint64_t number, bool fresh, int *ret_fd)
                             plan->address.length);
     }
     if (err != 0) {
-        *ret_fd = -1;
-        (void)green_close(fd);
+        channel_close(channel);
+        return err;
     }
-    return err;
+    return channel_begin(channel, fd, plan->tls_config, &plan->load.tls, plan->load.host, NULL, 0);
 }

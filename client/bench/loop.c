@@ -117,7 +117,7 @@ stop(struct loop *loop)
         struct connection *connection = &loop->connections[i];
         if (connection->connecting) {
             green_job_cancel(connection->job);
-        } else if (connection->fd >= 0 && checker_outstanding(&connection->checker) == 0) {
+        } else if (connection->channel.fd >= 0 && checker_outstanding(&connection->checker) == 0) {
             connection_finish(connection);
         }
     }
@@ -138,14 +138,14 @@ abandon(struct loop *loop)
 {
     for (size_t i = 0; i < loop->count; i++) {
         struct connection *connection = &loop->connections[i];
-        if (connection->fd < 0 || connection->connecting) {
+        if (connection->channel.fd < 0 || connection->connecting) {
             continue;
         }
         if (connection->shut && checker_outstanding(&connection->checker) == 0) {
             loop_count(loop, ECHOC_PHASE_CLOSE, ETIMEDOUT, 1);
         }
         connection->shut = true;
-        (void)green_shutdown(connection->fd, SHUT_RDWR);
+        (void)green_shutdown(connection->channel.fd, SHUT_RDWR);
     }
 }
 
@@ -252,7 +252,7 @@ start_connections(struct loop *loop)
     for (size_t i = 0; i < loop->count; i++) {
         struct connection *connection = &loop->connections[i];
         connection->loop = loop;
-        connection->fd = -1;
+        connection->channel.fd = -1;
         connection->stamps = loop->stamps + i * window;
     }
     for (size_t i = 0; i < loop->count; i++) {

@@ -13,11 +13,14 @@
 #include "green.h"
 #include "schedule.h"
 #include "script.h"
+#include "channel.h"
 
 /** What all loops have in common; nobody changes it once they run. */
 struct plan {
     struct echoc_load load;
     struct green_address address;
+    /** NULL: plain. */
+    struct green_tls_config *tls_config;
     /** The server is at an address of 127.0.0.0/8: any of these will do for our end. */
     bool loopback;
     struct script script;
@@ -40,7 +43,7 @@ struct connection {
     struct loop *loop;
     struct green_job *job;
     struct green_job *flusher;
-    int fd;
+    struct channel channel;
     /** The buffer of what has just been received, to send from; NULL: there is none. */
     struct green_view *spare;
     /** Nothing can be done with it but to read it to its end. */
@@ -171,12 +174,13 @@ void attacks_stop(struct loop *loop);
 /* ---- sockets: dial.c ---- */
 
 /**
- * Connect to the server, from an address that has ports left.
+ * Connect to the server, from an address that has ports left, and shake hands if it speaks TLS.
  *
  * @param fresh  A connection of many in a row, each of which uses a port up for a while.
- * @param ret_fd  Set, also while connecting, to the socket; -1 when it was closed after a failure.
+ * @param channel  Its descriptor is set, also while connecting, to the socket; -1 when it was
+ *                 closed after a failure.
  * @return 0 or a negative errno value.
  */
-int dial(const struct plan *plan, uint64_t number, bool fresh, int *ret_fd);
+int dial(const struct plan *plan, uint64_t number, bool fresh, struct channel *channel);
 
 #endif

@@ -98,9 +98,11 @@ find_server(struct plan *plan, uint64_t wait_ms, uint64_t *ret_pid)
         .port = load->port,
         .unix_path = load->unix_path[0] != '\0' ? load->unix_path : NULL,
         .wait_ms = wait_ms,
+        .tls = load->tls,
     };
-    int fd = echoc_connect(&options);
-    if (fd < 0) {
+    struct channel channel;
+    if (echoc_tls_prepare(&load->tls, &plan->tls_config) != ECHOC_OK ||
+        echoc_connect(&options, plan->tls_config, &channel) != ECHOC_OK) {
         return -1;
     }
     *ret_pid = 0;
@@ -108,16 +110,17 @@ find_server(struct plan *plan, uint64_t wait_ms, uint64_t *ret_pid)
     if (options.unix_path != NULL) {
         struct ucred peer;
         socklen_t size = sizeof peer;
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0) {
+        if (getsockopt(channel.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0) {
             *ret_pid = (uint64_t)peer.pid;
         }
         err = green_address_unix(options.unix_path, &plan->address);
     } else {
         plan->address.length = sizeof plan->address.storage;
-        err = getpeername(fd, (struct sockaddr *)&plan->address.storage, &plan->address.length);
+        err = getpeername(channel.fd, (struct sockaddr *)&plan->address.storage,
+                          &plan->address.length);
         err = err != 0 ? -errno : 0;
     }
-    (void)green_close(fd);
+    channel_close(&channel);
     if (err != 0) {
         (void)echoc_fail("the server is gone: %s", green_strerror(err));
         return -1;
@@ -134,6 +137,7 @@ plan_init(struct plan *plan, const struct echoc_load *load, uint64_t wait_ms,
     plan->timeout_ns = (uint64_t)(load->timeout_s * 1e9);
     plan->window = choose_window(load->pipeline);
     if (choose_loops(plan, ret_kind) != 0 || find_server(plan, wait_ms, ret_pid) != 0) {
+        echoc_tls_config_put(plan->tls_config);
         return -1;
     }
     schedule_init(&plan->schedule, load);
@@ -144,6 +148,7 @@ plan_init(struct plan *plan, const struct echoc_load *load, uint64_t wait_ms,
     }
     if (err != 0) {
         script_fini(&plan->script);
+        echoc_tls_config_put(plan->tls_config);
         (void)echoc_fail("no memory for the run: %s", green_strerror(err));
         return -1;
     }
@@ -154,5 +159,6 @@ void
 plan_fini(struct plan *plan)
 {
     control_destroy(plan->control);
+    echoc_tls_config_put(plan->tls_config);
     script_fini(&plan->script);
 }

@@ -118,12 +118,13 @@ send_bytes(struct connection *connection, const unsigned char *bytes, size_t len
 {
     struct green_view *spare = connection->spare;
     connection->spare = NULL; /* others may send while we wait */
-    if (spare == NULL || spare->length < length || (flags & MSG_DONTWAIT) != 0) {
-        return green_send(connection->fd, bytes, length, flags);
+    if (spare == NULL || spare->length < length || (flags & MSG_DONTWAIT) != 0 ||
+        connection->channel.tls != NULL) {
+        return channel_send(&connection->channel, bytes, length, flags);
     }
     memcpy(spare->data, bytes, length);
     spare->length = length;
-    int err = green_send_view(connection->fd, spare);
+    int err = green_send_view(connection->channel.fd, spare);
     return err != 0 ? err : (ssize_t)length;
 }
 
@@ -217,8 +218,9 @@ send_released(struct connection *connection)
     if (connection->broken || flushing(connection)) {
         return; /* the flusher goes on to the end of what is released */
     }
-    if (plan->load.cut) {
-        /* Between two pieces others run, so that the server sees them one by one. */
+    if (plan->load.cut || (connection->channel.tls != NULL && !fits)) {
+        /* Between two pieces others run, so that the server sees them one by one. What goes into
+         * TLS cannot be sent in part, so who must not wait leaves it to somebody else. */
         (void)green_spawn(run_flusher, connection, &connection->flusher);
         return;
     }

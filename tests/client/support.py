@@ -95,6 +95,36 @@ class Echod:
         self.process.communicate(timeout=LIMIT_S)
 
 
+class Tls:
+    """Certificates of a CA that is made for the test: one of a server, one of a client."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.make("ca", "/CN=a CA")
+        self.make("server", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+        self.make("client", "/CN=a client")
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def make(self, name, subject, *options):
+        signer = [] if name == "ca" else ["-CA", self.path("ca.pem"), "-CAkey", self.path("ca.key"),
+                                          "-addext", "basicConstraints=critical,CA:false"]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", subject,
+                        "-keyout", self.path(name + ".key"), "-out", self.path(name + ".pem"),
+                        *signer, *options], check=True, capture_output=True)
+
+    def join(self, *names):
+        """One file with what is in these."""
+        path = self.path("-".join(names))
+        with open(path, "wb") as joined:
+            for name in names:
+                with open(self.path(name), "rb") as file:
+                    joined.write(file.read())
+        return path
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         self.directory = tempfile.TemporaryDirectory()

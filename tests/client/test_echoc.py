@@ -17,6 +17,7 @@ from cases_faults import *
 from cases_output import *
 from cases_pipe import *
 from cases_prompt import *
+from cases_tls import *
 from support import Programs
 
 if __name__ == "__main__":
