@@ -91,18 +91,20 @@ format_line(char *line, size_t size, const struct visit *visit, const char *end)
 {
     char address[GREEN_ADDRESS_TEXT];
     char stamp[40];
+    char tls[WIRE_TEXT];
+    bool json = setting(SETTING_LOG_FORMAT) == LOG_JSON;
     log_stamp(stamp);
-    const char *form = setting(SETTING_LOG_FORMAT) == LOG_JSON
-                           ? "{\"time\":\"%s\",\"peer\":\"%s\",\"received\":%" PRIu64
-                             ",\"sent\":%" PRIu64 ",\"messages\":%" PRIu64
-                             ",\"seconds\":%.3f,\"end\":\"%s\",\"left_out\":%" PRIu64 "}\n"
-                           : "%s %s received=%" PRIu64 " sent=%" PRIu64 " messages=%" PRIu64
-                             " seconds=%.3f end=%s left_out=%" PRIu64 "\n";
+    const char *form = json ? "{\"time\":\"%s\",\"peer\":\"%s\",\"received\":%" PRIu64
+                              ",\"sent\":%" PRIu64 ",\"messages\":%" PRIu64
+                              ",\"seconds\":%.3f,\"end\":\"%s\"%s,\"left_out\":%" PRIu64 "}\n"
+                            : "%s %s received=%" PRIu64 " sent=%" PRIu64 " messages=%" PRIu64
+                              " seconds=%.3f end=%s%s left_out=%" PRIu64 "\n";
     double seconds = (double)(green_after(0) - visit->began_ns) / 1e9;
     const struct tally *tally = &visit->tally;
     int length =
         snprintf(line, size, form, stamp, format_peer(visit, address), tally->received, tally->sent,
-                 tally->messages, seconds, end, atomic_exchange(&left_out, 0));
+                 tally->messages, seconds, end, wire_describe(&visit->wire, json, tls, sizeof tls),
+                 atomic_exchange(&left_out, 0));
     return (size_t)length < size ? (size_t)length : size - 1;
 }
 
@@ -110,7 +112,7 @@ static void
 write_line(const struct visit *visit, const char *end)
 {
     if (sink.fd >= 0 && has_room()) {
-        char line[512];
+        char line[512 + WIRE_TEXT];
         size_t length = format_line(line, sizeof line, visit, end);
         sink_write(&sink, line, length);
     }

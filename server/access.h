@@ -15,6 +15,7 @@ struct visit {
     struct tally tally;
     uint64_t began_ns;        /**< As green_after(0). */
     struct sockaddr_in6 peer; /**< Or a shorter address at its beginning. */
+    struct wire wire;         /**< What its bytes go over. */
 };
 
 /** Choose where the lines go: NULL or "off", "-" for standard output, or a file; 0 or a negative

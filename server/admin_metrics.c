@@ -50,6 +50,19 @@ add_refusals(struct admin_text *text)
 }
 
 static void
+add_tls(struct admin_text *text)
+{
+    describe(text, "tls_handshakes_total", "counter", "TLS handshakes that were done, by version.");
+    admin_text_add(text,
+                   "echod_tls_handshakes_total{version=\"TLSv1.2\"} %" PRIu64
+                   "\nechod_tls_handshakes_total{version=\"TLSv1.3\"} %" PRIu64 "\n",
+                   stats_sum(STAT_TLS_12), stats_sum(STAT_TLS_13));
+    counter(text, "tls_resumed_total", STAT_TLS_RESUMED, "TLS handshakes that resumed a session.");
+    counter(text, "tls_truncated_total", STAT_TLS_TRUNCATED,
+            "TLS streams that ended without the peer's close_notify.");
+}
+
+static void
 add_durations(struct admin_text *text)
 {
     uint64_t sum = 0;
@@ -144,6 +157,7 @@ admin_metrics(struct admin_text *text)
     add_refusals(text);
     counter(text, "untracked_total", STAT_UNTRACKED,
             "Connections that there was no room to count by address.");
+    add_tls(text);
     counter(text, "proxy_checks_total", STAT_PROXY_CHECKS,
             "Connections that a proxy made for itself, to see whether echod is there.");
     counter(text, "accept_errors_total", STAT_ACCEPT_ERRORS,

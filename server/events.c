@@ -14,6 +14,7 @@
 
 #include "admin.h"
 #include "reload.h"
+#include "secure.h"
 #include "settings.h"
 #include "stats.h"
 #include "supervisor.h"
@@ -142,6 +143,9 @@ events_deadline(const struct server *server)
     }
     green_deadline alive = alive_ms > 0 ? green_after(alive_ms) : GREEN_FOREVER;
     green_deadline news = upgrade_deadline() < drain_at ? upgrade_deadline() : drain_at;
+    if (is_main(server) && secure_deadline() < news) {
+        news = secure_deadline();
+    }
     return news < alive ? news : alive;
 }
 
@@ -189,6 +193,9 @@ events_heed(struct server *server, const struct pollfd entries[EVENTS_COUNT])
 {
     enum order order = ORDER_NONE;
     beat(server);
+    if (is_main(server)) {
+        secure_heed();
+    }
     if (entries[0].revents != 0) {
         order = heed_signal(server, signals_read(server->signal_fd));
     }

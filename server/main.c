@@ -19,6 +19,7 @@
 #include "options.h"
 #include "pidfile.h"
 #include "privileges.h"
+#include "secure.h"
 #include "server.h"
 #include "settings.h"
 #include "signals.h"
@@ -39,6 +40,11 @@ load(struct server *server, int argc, char **argv)
         exit(code);
     }
     if (server->options.check_config) {
+        code = secure_check(&server->options, &complaint);
+        if (code != 0) {
+            fprintf(stderr, "echod: %s\n", complaint.text);
+            exit(code);
+        }
         printf("echod: the configuration is right\n");
         exit(0);
     }
@@ -87,6 +93,12 @@ prepare(struct server *server)
     if (server->signal_fd < 0) {
         log_write(LOG_ERROR, "cannot listen to signals: %s", green_strerror(server->signal_fd));
         return 1;
+    }
+    struct complaint complaint;
+    code = secure_open(options, &complaint);
+    if (code != 0) {
+        log_write(LOG_ERROR, "%s", complaint.text);
+        return code;
     }
     code = listeners_open(&server->listeners, options);
     return code == 0 ? admin_open(server) : code;

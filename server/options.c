@@ -191,6 +191,24 @@ trust_this_machine(void)
 }
 
 static int
+check_tls(const struct options *options, struct complaint *complaint)
+{
+    size_t certs = options->tls_certs.count;
+    size_t keys = options->tls_keys.count;
+    if (keys != 0 && keys != certs) {
+        return complain(complaint, "--tls-key: there are %zu of them for %zu --tls-cert", keys,
+                        certs);
+    }
+    if (options->tls_ca != NULL && certs == 0) {
+        return complain(complaint, "--tls-ca: that takes a --tls-cert of ours too");
+    }
+    if (options->tls_verify == TLS_OPTIONAL && options->tls_ca == NULL) {
+        return complain(complaint, "--tls-verify: that is about --tls-ca, which is not given");
+    }
+    return 0;
+}
+
+static int
 complete(struct options *options, struct complaint *complaint)
 {
     const struct mode *mode = options->mode;
@@ -225,7 +243,8 @@ complete(struct options *options, struct complaint *complaint)
     if (options->proxy_protocol && options->trusted.count == 0) {
         options->trusted = trust_this_machine();
     }
-    return complete_connections(options, complaint);
+    int code = check_tls(options, complaint);
+    return code != 0 ? code : complete_connections(options, complaint);
 }
 
 static struct options
@@ -243,6 +262,7 @@ defaults(void)
         .write_timeout_ms = 60000,
         .header_timeout_ms = 5000,
         .address_table = 65536,
+        .tls_rotation_ms = 3600000,
         .drain_timeout_ms = 30000,
         .upgrade_timeout_ms = 10000,
         .worker_timeout_ms = 30000,

@@ -13,6 +13,7 @@
 #include "upper.h"
 
 #define HOSTS_MAX 16
+#define FILES_MAX 16
 
 struct options_text;
 
@@ -21,6 +22,16 @@ enum sharing {
     SHARING_ONE,  /**< All accept from one socket. */
     SHARING_EACH, /**< Each has a socket of its own, between which the kernel chooses. */
 };
+
+/** Paths of files. */
+struct files {
+    const char *paths[FILES_MAX];
+    size_t count;
+    unsigned source; /**< As options.source. */
+};
+
+/** Whether clients need a certificate, where there is a CA that theirs may be from. */
+enum tls_verify { TLS_REQUIRED, TLS_OPTIONAL };
 
 /** The options. Times are in milliseconds, sizes in bytes. Texts live as long as the options. */
 struct options {
@@ -52,6 +63,11 @@ struct options {
     uint64_t max_bytes;
     uint64_t max_lifetime_ms;
     uint64_t address_table; /**< Addresses that there is room for. */
+    struct files tls_certs; /**< None: connections are plain. */
+    struct files tls_keys;  /**< As many, or none: then each is with its certificate. */
+    const char *tls_ca;     /**< NULL: clients show no certificate. */
+    enum tls_verify tls_verify;
+    uint64_t tls_rotation_ms;
     uint64_t drain_timeout_ms;
     uint64_t upgrade_timeout_ms;
     uint64_t worker_timeout_ms;

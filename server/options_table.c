@@ -19,6 +19,7 @@ const struct mode *const modes[] = {&mode_green, &mode_thread, &mode_prefork, NU
 
 static const char *const encodings[] = {"utf-8", "ascii", NULL};
 static const char *const sharings[] = {"shared", "reuseport", NULL};
+static const char *const verifies[] = {"required", "optional", NULL};
 static const char *const formats[] = {"text", "json", NULL};
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
 
@@ -78,12 +79,22 @@ const struct options_row options_rows[] = {
     {"write-timeout", OPTIONS_DURATION, true, AT(write_timeout_ms), 1000, 1, "a time such as 60s",
      "TIME", "close one that does not take its answer (60s)"},
     {"header-timeout", OPTIONS_DURATION, true, AT(header_timeout_ms), 1000, 1, "a time such as 5s",
-     "TIME", "close one whose PROXY header is not there by then (5s)"},
+     "TIME", "close one whose PROXY header or TLS handshake takes longer, each (5s)"},
     {"proxy-protocol", OPTIONS_FLAG, false, AT(proxy_protocol), 0, 0, "yes or no", "",
      "take the client's address from a PROXY header, which must be there"},
     {"trusted", OPTIONS_NETWORKS, false, AT(trusted), 0, 0,
      "a network such as 10.0.0.0/8 or fd00::/8, an address, or unix (64 at most)", "NETWORK",
      "who may send that header; may be repeated (this machine)"},
+    {"tls-cert", OPTIONS_FILES, true, AT(tls_certs), 0, 0, "a path (16 at most)", "FILE",
+     "speak TLS with this certificate; may be repeated, for more names"},
+    {"tls-key", OPTIONS_FILES, true, AT(tls_keys), 0, 0, "a path (16 at most)", "FILE",
+     "its key; may be repeated (with the certificate)"},
+    {"tls-ca", OPTIONS_TEXT, true, AT(tls_ca), 0, 0, "a path", "FILE",
+     "clients show a certificate from one of these authorities"},
+    {"tls-verify", OPTIONS_VERIFY, true, AT(tls_verify), 0, 0, "one of required, optional", "HOW",
+     "with --tls-ca: whether those without one are refused (required)"},
+    {"tls-ticket-rotation", OPTIONS_DURATION, true, AT(tls_rotation_ms), 1000, 1,
+     "a time such as 1h", "TIME", "make a new key for session tickets so often (1h)"},
     {"drain-timeout", OPTIONS_DURATION, true, AT(drain_timeout_ms), 1000, 0, "a time such as 30s",
      "TIME", "how long a drain may last (30s)"},
     {"drain-delay", OPTIONS_DURATION, true, AT(drain_delay_ms), 1000, 0, "a time such as 5s",
@@ -221,6 +232,10 @@ set_named(struct options *options, enum options_kind kind, const char *value)
         place = find_name(sharings, value);
         options->sharing = (enum sharing)place;
         return place >= 0;
+    case OPTIONS_VERIFY:
+        place = find_name(verifies, value);
+        options->tls_verify = (enum tls_verify)place;
+        return place >= 0;
     case OPTIONS_FORMAT:
         place = find_name(formats, value);
         options->log_format = (enum log_format)place;
@@ -287,6 +302,26 @@ add_networks(struct options *options, const char *value)
     return true;
 }
 
+/** Add paths, with commas between them. */
+static bool
+add_files(struct options *options, struct files *files, const char *value)
+{
+    begin_list(options, &files->source, &files->count);
+    for (bool more = true; more;) {
+        char path[OPTIONS_VALUE_MAX];
+        const char *comma = strchrnul(value, ',');
+        int length = snprintf(path, sizeof path, "%.*s", (int)(comma - value), value);
+        if (files->count == FILES_MAX || length == 0 || length >= (int)sizeof path ||
+            !set_text(options, &files->paths[files->count], path)) {
+            return false;
+        }
+        files->count++;
+        more = *comma == ',';
+        value = comma + more;
+    }
+    return true;
+}
+
 bool
 options_set(struct options *options, const struct options_row *row, const char *value)
 {
@@ -314,12 +349,37 @@ options_set(struct options *options, const struct options_row *row, const char *
         return add_host(options, value);
     case OPTIONS_NETWORKS:
         return add_networks(options, value);
+    case OPTIONS_FILES:
+        return add_files(options, member, value);
     default:
         return set_named(options, row->kind, value);
     }
 }
 
 /* ---- comparing and showing ---- */
+
+static const char *
+format_files(const struct files *files, char *buffer, size_t size)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < files->count && length < size; i++) {
+        length += (size_t)snprintf(buffer + length, size - length, "%s%s", i > 0 ? "," : "",
+                                   files->paths[i]);
+    }
+    return buffer;
+}
+
+static const char *
+format_networks(const struct networks *networks, char *buffer, size_t size)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < networks->count && length < size; i++) {
+        char network[NETWORK_TEXT];
+        length += (size_t)snprintf(buffer + length, size - length, "%s%s", i > 0 ? "," : "",
+                                   network_format(&networks->list[i], network));
+    }
+    return buffer;
+}
 
 const char *
 options_format(const struct options *options, const struct options_row *row, char *buffer,
@@ -349,12 +409,9 @@ options_format(const struct options *options, const struct options_row *row, cha
         }
         return buffer;
     case OPTIONS_NETWORKS:
-        for (size_t i = 0; i < options->trusted.count && length < size; i++) {
-            char network[NETWORK_TEXT];
-            length += (size_t)snprintf(buffer + length, size - length, "%s%s", i > 0 ? "," : "",
-                                       network_format(&options->trusted.list[i], network));
-        }
-        return buffer;
+        return format_networks(member, buffer, size);
+    case OPTIONS_FILES:
+        return format_files(member, buffer, size);
     case OPTIONS_TEXT:
         text = *(const char *const *)member;
         break;
@@ -372,6 +429,9 @@ options_format(const struct options *options, const struct options_row *row, cha
         break;
     case OPTIONS_SHARING:
         text = sharings[options->sharing];
+        break;
+    case OPTIONS_VERIFY:
+        text = verifies[options->tls_verify];
         break;
     case OPTIONS_FORMAT:
         text = formats[options->log_format];
@@ -393,11 +453,42 @@ options_same(const struct options *a, const struct options *b, const struct opti
                   options_format(b, row, right, sizeof right)) == 0;
 }
 
+static void
+copy_text(struct options *to, const char **member, const char *text)
+{
+    const char *copy = text == NULL ? NULL : keep(to, text);
+    if (text == NULL || copy != NULL) {
+        *member = copy;
+    }
+}
+
+static void
+copy_files(struct options *to, struct files *files, const struct files *from)
+{
+    files->count = from->count;
+    for (size_t i = 0; i < from->count; i++) {
+        copy_text(to, &files->paths[i], from->paths[i]);
+    }
+}
+
 void
 options_copy(struct options *to, const struct options *from, const struct options_row *row)
 {
-    size_t size = row->kind == OPTIONS_FORMAT  ? sizeof to->log_format
-                  : row->kind == OPTIONS_LEVEL ? sizeof to->log_level
-                                               : sizeof(uint64_t);
-    memcpy((char *)to + row->offset, (const char *)from + row->offset, size);
+    void *into = (char *)to + row->offset;
+    const void *what = (const char *)from + row->offset;
+    switch (row->kind) {
+    case OPTIONS_TEXT:
+        copy_text(to, into, *(const char *const *)what);
+        break;
+    case OPTIONS_FILES:
+        copy_files(to, into, what);
+        break;
+    case OPTIONS_FORMAT:
+    case OPTIONS_LEVEL:
+    case OPTIONS_VERIFY:
+        memcpy(into, what, sizeof(enum log_format));
+        break;
+    default:
+        memcpy(into, what, sizeof(uint64_t));
+    }
 }

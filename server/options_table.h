@@ -24,7 +24,9 @@ enum options_kind {
     OPTIONS_LEVEL,
     OPTIONS_HOST,     /**< May be given several times. */
     OPTIONS_NETWORKS, /**< May be given several times, or with commas. */
-    OPTIONS_FLAG,     /**< Takes no value on the command line; yes or no elsewhere. */
+    OPTIONS_FILES,    /**< The same of paths. */
+    OPTIONS_VERIFY,
+    OPTIONS_FLAG, /**< Takes no value on the command line; yes or no elsewhere. */
 };
 
 struct options_row {
@@ -48,7 +50,7 @@ const struct options_row *options_find(const char *name);
 /** Set an option; false when the value is not one of its. Texts are copied. */
 bool options_set(struct options *options, const struct options_row *row, const char *value);
 
-/** Let a live option of one, which is no text, be what it is in the other. */
+/** Let a live option of one be what it is in the other. Texts are copied. */
 void options_copy(struct options *to, const struct options *from, const struct options_row *row);
 
 /** Whether the two have the same value in this row. */

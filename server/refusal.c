@@ -22,6 +22,13 @@ static const struct {
     [REFUSAL_INCOMPLETE] = {"proxy_incomplete", "it ended before its PROXY header did"},
     [REFUSAL_CROWDED] = {"address_connections", "its address has as many connections as it may"},
     [REFUSAL_HASTY] = {"address_rate", "its address connects more often than it may"},
+    [REFUSAL_TLS_LATE] = {"tls_timeout", "its TLS handshake was not done in time"},
+    [REFUSAL_TLS_BROKEN] = {"tls_broken", "it ended before its TLS handshake did"},
+    [REFUSAL_TLS_PROTOCOL] = {"tls_protocol", "what it sent is not TLS"},
+    [REFUSAL_TLS_VERSION] = {"tls_version", "its version of TLS is too old"},
+    [REFUSAL_TLS_CIPHER] = {"tls_cipher", "it has no cipher in common with us"},
+    [REFUSAL_TLS_CERTIFICATE] = {"tls_certificate", "its certificate is missing or not trusted"},
+    [REFUSAL_TLS_ALERT] = {"tls_alert", "it refused our side of TLS"},
 };
 
 /** The second in which the last line was written, and the refusals since; any thread. */

@@ -8,6 +8,7 @@
 #include "reload.h"
 
 #include "options_table.h"
+#include "secure.h"
 #include "settings.h"
 
 static void
@@ -17,6 +18,11 @@ reload(struct server *server)
     struct complaint complaint;
     if (options_load(&next, server->argc, server->argv, &complaint) != 0) {
         log_write(LOG_ERROR, "%s; the configuration stays as it was", complaint.text);
+        return;
+    }
+    if (secure_reload(&next, &complaint) != 0) {
+        log_write(LOG_ERROR, "%s; the configuration stays as it was", complaint.text);
+        options_free(&next);
         return;
     }
     settings_apply(&next);

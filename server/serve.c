@@ -38,7 +38,7 @@ receive(struct exchange *exchange, struct green_view *ret_chunk)
     struct green_timeout timeout;
     if (!exchange->draining) {
         green_timeout_start(&timeout, setting(SETTING_IDLE_TIMEOUT_MS));
-        ssize_t got = green_recv_view(exchange->fd, ret_chunk);
+        ssize_t got = wire_recv_view(&exchange->wire, ret_chunk);
         green_timeout_stop(&timeout);
         if (got != -ECANCELED) {
             return got;
@@ -53,7 +53,7 @@ receive(struct exchange *exchange, struct green_view *ret_chunk)
     struct green_shield shield;
     green_shield_start(&shield);
     green_timeout_start(&timeout, QUIET_MS);
-    ssize_t got = green_recv_view(exchange->fd, ret_chunk);
+    ssize_t got = wire_recv_view(&exchange->wire, ret_chunk);
     green_timeout_stop(&timeout);
     green_shield_stop(&shield);
     return got;
@@ -116,11 +116,9 @@ finish(struct exchange *exchange, enum ending ending)
     green_timeout_start(&timeout, setting(SETTING_WRITE_TIMEOUT_MS));
     int err =
         exchange->options->service->talk == NULL ? exchange->options->service->finish(exchange) : 0;
+    err = err != 0 ? err : wire_shutdown(&exchange->wire);
     green_timeout_stop(&timeout);
     green_shield_stop(&shield);
-    if (err == 0) {
-        err = green_shutdown(exchange->fd, SHUT_WR);
-    }
     return err == 0 ? ending : name_failure(err);
 }
 
@@ -156,9 +154,9 @@ converse(struct exchange *exchange)
 }
 
 enum ending
-serve(int fd, const struct options *options, struct tally *tally)
+serve(const struct wire *wire, const struct options *options, struct tally *tally)
 {
-    struct exchange exchange = {.fd = fd, .options = options, .tally = tally};
+    struct exchange exchange = {.wire = *wire, .options = options, .tally = tally};
     bool talks = options->service->talk != NULL;
     struct green_timeout life;
     uint64_t life_ms = setting(SETTING_MAX_LIFETIME_MS);
@@ -179,25 +177,25 @@ serve(int fd, const struct options *options, struct tally *tally)
 
 /** Receive and drop, until the stream ends; returns how many bytes came. */
 static uint64_t
-drop(int fd)
+drop(const struct wire *wire)
 {
     uint64_t dropped = 0;
-    struct green_shield shield;
     struct green_view chunk;
     ssize_t got;
-    green_shield_start(&shield);
-    while ((got = green_recv_view(fd, &chunk)) > 0) {
+    while ((got = wire_recv_view(wire, &chunk)) > 0) {
         dropped += (uint64_t)got;
         green_view_release(&chunk);
     }
-    green_shield_stop(&shield);
     return dropped;
 }
 
 void
-serve_linger(int fd)
+serve_linger(const struct wire *wire)
 {
-    uint64_t late = drop(fd);
+    struct green_shield shield;
+    green_shield_start(&shield);
+    uint64_t late = drop(wire);
+    green_shield_stop(&shield);
     if (late > 0) {
         stats_add(STAT_LATE, late);
         log_write(LOG_INFO, "%ju bytes came after the end of a drained connection",
@@ -206,10 +204,13 @@ serve_linger(int fd)
 }
 
 void
-serve_let_go(int fd)
+serve_let_go(const struct wire *wire)
 {
+    struct green_shield shield;
     struct green_timeout timeout;
+    green_shield_start(&shield);
     green_timeout_start(&timeout, LET_GO_MS);
-    drop(fd);
+    drop(wire);
     green_timeout_stop(&timeout);
+    green_shield_stop(&shield);
 }

@@ -23,7 +23,7 @@ count(struct exchange *exchange, size_t length)
 int
 service_send(struct exchange *exchange, const void *bytes, size_t length)
 {
-    int err = green_sendall(exchange->fd, bytes, length, 0);
+    int err = wire_sendall(&exchange->wire, bytes, length);
     if (err == 0) {
         count(exchange, length);
     }
@@ -34,7 +34,7 @@ int
 service_send_chunk(struct exchange *exchange, struct green_view *chunk)
 {
     size_t length = chunk->length;
-    int err = green_send_view(exchange->fd, chunk);
+    int err = wire_send_view(&exchange->wire, chunk);
     if (err == 0) {
         count(exchange, length);
     }

@@ -14,7 +14,7 @@
 
 /** One connection's conversation. */
 struct exchange {
-    int fd;
+    struct wire wire;
     const struct options *options;
     struct tally *tally;
     struct upper upper;

@@ -27,7 +27,7 @@ show(const struct exchange *exchange, const struct green_view *message)
     struct green_address peer = {.length = sizeof peer.storage};
     char text[GREEN_ADDRESS_TEXT];
     char head[GREEN_ADDRESS_TEXT + 16];
-    getpeername(exchange->fd, (struct sockaddr *)&peer.storage, &peer.length);
+    getpeername(exchange->wire.fd, (struct sockaddr *)&peer.storage, &peer.length);
     int length =
         snprintf(head, sizeof head, "%s: ", green_address_format(&peer, text, sizeof text));
     bool whole_line = message->data[message->length - 1] == '\n';

@@ -16,10 +16,10 @@
 static atomic_uint lingering;
 
 static void
-linger(int fd)
+linger(const struct wire *wire)
 {
     atomic_fetch_add(&lingering, 1);
-    serve_linger(fd);
+    serve_linger(wire);
     atomic_fetch_sub(&lingering, 1);
 }
 
@@ -32,25 +32,30 @@ session_run(struct server *server, int fd)
     atomic_fetch_add(server->connections, 1);
     uint32_t ticket = 0;
     enum refusal refusal = admit(fd, options, &visit, &ticket);
+    if (refusal == REFUSAL_NONE) {
+        refusal = wire_open(&visit.wire, fd);
+    }
     enum ending ending = ENDING_DRAINED;
     if (refusal == REFUSAL_NONE) {
-        ending = serve(fd, options, &visit.tally);
+        ending = serve(&visit.wire, options, &visit.tally);
         if (ending == ENDING_BYTES || ending == ENDING_OLD) {
-            serve_let_go(fd);
+            serve_let_go(&visit.wire);
         }
     } else if (refusal == REFUSAL_DRAINED) {
         green_shutdown(fd, SHUT_WR);
     }
     atomic_fetch_sub(server->connections, 1);
     if (refusal < REFUSAL_COUNT) {
+        limits_leave(ticket);
         access_refused(&visit, refusal);
         return;
     }
     if (ending == ENDING_DRAINED) {
-        linger(fd);
+        linger(&visit.wire);
     }
     limits_leave(ticket);
     access_end(&visit, ending);
+    wire_close(&visit.wire);
 }
 
 unsigned

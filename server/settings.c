@@ -40,6 +40,7 @@ settings_apply(const struct options *options)
         [SETTING_BURST_PER_ADDRESS] = options->burst_per_address,
         [SETTING_MAX_BYTES] = options->max_bytes,
         [SETTING_MAX_LIFETIME_MS] = options->max_lifetime_ms,
+        [SETTING_TLS_ROTATION_MS] = options->tls_rotation_ms,
         [SETTING_DRAIN_TIMEOUT_MS] = options->drain_timeout_ms,
         [SETTING_UPGRADE_TIMEOUT_MS] = options->upgrade_timeout_ms,
         [SETTING_WORKER_TIMEOUT_MS] = options->worker_timeout_ms,

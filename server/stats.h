@@ -26,8 +26,12 @@ enum stat {
     STAT_ENDED_LAST = STAT_ENDED + ENDING_COUNT - 1,
     STAT_REFUSED, /**< Connections that were not served, by enum refusal: from here on. */
     STAT_REFUSED_LAST = STAT_REFUSED + REFUSAL_COUNT - 1,
-    STAT_UNTRACKED,     /**< Connections that there was no room to count by address. */
-    STAT_PROXY_CHECKS,  /**< Connections that a proxy made for itself. */
+    STAT_UNTRACKED,    /**< Connections that there was no room to count by address. */
+    STAT_PROXY_CHECKS, /**< Connections that a proxy made for itself. */
+    STAT_TLS_12,       /**< Handshakes that were done, by version. */
+    STAT_TLS_13,
+    STAT_TLS_RESUMED,   /**< Of them: sessions that went on. */
+    STAT_TLS_TRUNCATED, /**< Streams that ended without the peer's close_notify. */
     STAT_ACCEPT_ERRORS, /**< Times that a connection had to wait for want of something. */
     STAT_SERVICE_NS,    /**< Time from a chunk's being received to its answer's being sent. */
     STAT_COUNT,

@@ -7,7 +7,8 @@
  * queue, call, take the result.
  *
  * Invariant: what OpenSSL has written is in `fresh`, in order; who holds `flushing` sends it, and
- * goes on until nothing is left, so that what a reader's step has written goes out with it.
+ * goes on until nothing is left, so that what a reader's step has written goes out with it. Who is
+ * cut short leaves the rest to the next, since half a record cannot be taken back.
  */
 #include "io/tls.h"
 
@@ -19,27 +20,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "green/sync.h"
 #include "io/view.h"
 
 /** The most that goes into one record. */
 #define PIECE_MAX 16384
-
-struct green_tls {
-    SSL *ssl;
-    struct green_tls_config *config;
-    int fd;
-    bool shut;    /**< Our side has ended. */
-    int send_err; /**< Why nothing more can be sent; 0: it can. */
-    size_t in_at; /**< How much of the view OpenSSL has taken. */
-    struct green_view in;
-    unsigned char *fresh;
-    size_t fresh_length;
-    size_t fresh_size;
-    struct green_mutex flushing;
-    enum green_tls_reason reason;
-    char problem[128];
-};
 
 /* ---- what OpenSSL reads from and writes to ---- */
 
@@ -180,24 +164,43 @@ judge(struct green_tls *tls, int result)
 static int
 flush_held(struct green_tls *tls)
 {
-    while (tls->fresh_length > 0 && tls->send_err == 0) {
-        unsigned char *bytes = tls->fresh;
-        size_t length = tls->fresh_length;
-        tls->fresh = NULL;
-        tls->fresh_length = 0;
-        tls->fresh_size = 0;
-        /* Half a record cannot be taken back: whoever fails here, nobody goes on. */
-        tls->send_err = green_sendall(tls->fd, bytes, length, 0);
-        green__free(bytes);
+    for (;;) {
+        if (tls->sending == NULL) {
+            if (tls->fresh_length == 0) {
+                return tls->send_err;
+            }
+            tls->sending = tls->fresh;
+            tls->sending_length = tls->fresh_length;
+            tls->sent = 0;
+            tls->fresh = NULL;
+            tls->fresh_length = 0;
+            tls->fresh_size = 0;
+        }
+        while (tls->sent < tls->sending_length && tls->send_err == 0) {
+            ssize_t sent =
+                green_send(tls->fd, tls->sending + tls->sent, tls->sending_length - tls->sent, 0);
+            if (sent == -ECANCELED || sent == -ETIMEDOUT) {
+                return (int)sent; /* half a record may be out: the next flush sends the rest */
+            }
+            tls->send_err = sent < 0 ? (int)sent : 0;
+            tls->sent += sent < 0 ? 0 : (size_t)sent;
+        }
+        green__free(tls->sending);
+        tls->sending = NULL;
     }
-    return tls->send_err;
+}
+
+static bool
+has_unsent(const struct green_tls *tls)
+{
+    return tls->fresh_length > 0 || tls->sending != NULL;
 }
 
 static int
 flush(struct green_tls *tls)
 {
-    if (tls->fresh_length == 0 && tls->send_err == 0) {
-        return 0; /* who was here before has sent ours too */
+    if (!has_unsent(tls)) {
+        return tls->send_err; /* who was here before has sent ours too */
     }
     int err = green_mutex_lock(&tls->flushing, GREEN_FOREVER);
     if (err != 0) {
@@ -212,7 +215,7 @@ flush(struct green_tls *tls)
 static int
 flush_unless_busy(struct green_tls *tls)
 {
-    if (tls->fresh_length == 0 || green_mutex_lock(&tls->flushing, GREEN_NOW) != 0) {
+    if (!has_unsent(tls) || green_mutex_lock(&tls->flushing, GREEN_NOW) != 0) {
         return 0;
     }
     int err = flush_held(tls);
@@ -439,51 +442,8 @@ green_tls_close(struct green_tls *tls)
     SSL_free(tls->ssl);
     green_view_release(&tls->in);
     green__free(tls->fresh);
+    green__free(tls->sending);
     green_mutex_fini(&tls->flushing);
     green_tls_config_put(tls->config);
     green__free(tls);
-}
-
-/* ---- what is known ---- */
-
-enum green_tls_reason
-green_tls_reason(const struct green_tls *tls)
-{
-    return tls->reason;
-}
-
-const char *
-green_tls_problem(const struct green_tls *tls)
-{
-    return tls->problem;
-}
-
-void
-green_tls_info(const struct green_tls *tls, struct green_tls_info *ret_info)
-{
-    X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
-    bool looked = tls->config->verify != GREEN_TLS_VERIFY_NONE;
-    *ret_info = (struct green_tls_info){
-        .version = SSL_get_version(tls->ssl),
-        .cipher = SSL_get_cipher_name(tls->ssl),
-        .server_name = SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name),
-        .newest = SSL_version(tls->ssl) == TLS1_3_VERSION,
-        .resumed = SSL_session_reused(tls->ssl) == 1,
-        .verified = looked && certificate != NULL && SSL_get_verify_result(tls->ssl) == X509_V_OK,
-    };
-}
-
-const char *
-green_tls_peer_name(const struct green_tls *tls, char *buffer, size_t size)
-{
-    X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
-    buffer[0] = '\0';
-    if (certificate != NULL) {
-        X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, buffer,
-                                  (int)size);
-    }
-    for (char *c = buffer; *c != '\0'; c++) {
-        *c = *c > ' ' && *c <= '~' && *c != '"' && *c != '\\' ? *c : '?';
-    }
-    return buffer;
 }

@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 #include <stdatomic.h>
 
+#include "green/sync.h"
 #include "green/tls.h"
 
 /** At most so many contexts, one for each name. */
@@ -19,6 +20,26 @@ struct green_tls_config {
     struct green_tls_tickets *tickets;
     size_t context_count;
     SSL_CTX *contexts[GREEN__TLS_CONTEXTS_MAX];
+};
+
+/** A stream: see tls.c. */
+struct green_tls {
+    SSL *ssl;
+    struct green_tls_config *config;
+    int fd;
+    bool shut;    /**< Our side has ended. */
+    int send_err; /**< Why nothing more can be sent; 0: it can. */
+    size_t in_at; /**< How much of the view OpenSSL has taken. */
+    struct green_view in;
+    unsigned char *fresh;
+    size_t fresh_length;
+    size_t fresh_size;
+    unsigned char *sending; /**< What was taken from `fresh`; NULL: nothing. */
+    size_t sending_length;
+    size_t sent;
+    struct green_mutex flushing;
+    enum green_tls_reason reason;
+    char problem[128];
 };
 
 /** Have tickets of this context sealed by these keys. */

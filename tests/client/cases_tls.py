@@ -141,7 +141,7 @@ class TlsBench(TlsCase):
     def test_every_byte_is_right(self):
         port = self.server_of().port
         for options in ([], ["-s", "16:3000", "--pipeline", "4"], ["-s", "40k", "-p", "4"],
-                        ["-s", "20:90", "--cut"], ["--churn", "10"], ["--rate", "2000"]):
+                        ["-s", "20:90", "--cut"], ["--churn=10"], ["--rate", "2000"]):
             result, _ = self.bench("-c", "3", "-n", "100", *options, *self.trust, "localhost",
                                    port)
             self.assertEqual(result["totals"]["answered"], 100, options)

@@ -170,8 +170,9 @@ GREEN_API GREEN_SUSPENDS ssize_t green_tls_recv_view(struct green_tls *tls,
 /**
  * Send all of the bytes.
  *
- * Suspends until the last is taken. After a failure it is unknown how many were, and nothing more
- * can be sent.
+ * Suspends until the last is taken. A call that was cut short by a timeout or a cancellation has
+ * sent some of the bytes; they stay in order, and the next call first sends what was begun. After
+ * another failure nothing more can be sent.
  *
  * @return 0, -EPIPE after green_tls_shutdown(), -EPROTO, or an error of green_sendall().
  */
