@@ -11,6 +11,7 @@
 #include "access.h"
 #include "admit.h"
 #include "limits.h"
+#include "secure.h"
 #include "serve.h"
 
 static atomic_uint lingering;
@@ -28,7 +29,7 @@ session_run(struct server *server, int fd)
 {
     const struct options *options = &server->options;
     struct visit visit;
-    access_begin(&visit, fd, admit_wants_peer(options));
+    access_begin(&visit, fd, admit_wants_peer(options) || secure_wanted());
     atomic_fetch_add(server->connections, 1);
     uint32_t ticket = 0;
     enum refusal refusal = admit(fd, options, &visit, &ticket);

@@ -117,7 +117,11 @@ class Handshakes(TlsCase):
                 timeout=echod.PATIENCE)
             self.assertNotEqual(old.returncode, 0)
             self.assertIn(b'alert protocol version', old.stderr)
-            server.await_line('end=tls_version')
+            server.await_line('127.0.0.1:', 'end=tls_version')
+        with echod.Echod(PROGRAM, MODE, *Server.certificates(self.papers)) as server:
+            with server.connect() as plain: # without an access log the log names the peer as well
+                plain.sendall(b'no TLS, but long enough')
+            until(lambda: 'refused 127.0.0.1:' in server.said(), 'a line that names the peer')
 
     def test_weak_ciphers_are_refused(self):
         with Server(self.papers) as server:
@@ -236,7 +240,7 @@ class Trouble(TlsCase):
                 with self.assertRaises(OSError):
                     for _ in range(10000):
                         connection.sendall(b'x' * 16384)
-            server.await_line('end=broken')
+            server.await_line('end=stuck')
 
     def test_renegotiation_is_refused(self):
         with Server(self.papers) as server:
