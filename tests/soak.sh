@@ -1,6 +1,7 @@
 #!/bin/sh
 #
-# What takes too long for every day: the seeded programs, a million seeds each.
+# What takes too long for every day: the seeded programs, a million seeds each, and (tls) what
+# testssl.sh finds wrong with echod, where there is one.
 #
 # usage: soak.sh BUILD-DIRECTORY [--seeds N] [--from N] [--seconds S] [NAME]...
 #
@@ -11,7 +12,7 @@ set -eu
 
 usage()
 {
-    echo "usage: ./dev soak [--seeds N] [--from N] [--seconds S] [sync|queue|channel|job]..." >&2
+    echo "usage: ./dev soak [--seeds N] [--from N] [--seconds S] [sync|queue|channel|job|tls]..." >&2
     exit 2
 }
 
@@ -39,11 +40,20 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 if [ $# -eq 0 ]; then
-    set -- sync queue channel job
+    set -- sync queue channel job tls
 fi
 
 status=0
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 for name in "$@"; do
+    if [ "$name" = tls ]; then
+        tls_status=0
+        "$here/end/testssl.sh" "$build/server/echod" || tls_status=$?
+        if [ "$tls_status" -ne 0 ] && [ "$tls_status" -ne 77 ]; then
+            status=1
+        fi
+        continue
+    fi
     if [ ! -x "$build/tests/seed_$name" ]; then
         usage
     fi
