@@ -337,7 +337,7 @@ void
 options_adopt_live(struct options *options, const struct options *after)
 {
     for (const struct options_row *row = options_rows; row->name != NULL; row++) {
-        if (row->live) {
+        if (row->live && !options_same(options, after, row)) {
             options_copy(options, after, row);
         }
     }

@@ -296,6 +296,9 @@ secure_reload(const struct options *options, struct complaint *complaint)
     }
     publish(material);
     forget(material);
+    if (green_after(options->tls_rotation_ms) < rotate_at) {
+        rotate_at = green_after(options->tls_rotation_ms);
+    }
     return 0;
 }
 
