@@ -269,7 +269,7 @@ green__executor_submit(struct green_executor *executor, const struct green__work
         memcpy(work->copy, plan->arg, size);
     }
     if (plan->hook != NULL) {
-        green__list_append(&work->future.hooks, &plan->hook->link);
+        green__future_hook(&work->future, plan->hook);
     }
     err = enqueue(executor, work);
     if (err != 0 || ret_future == NULL) {

@@ -1,16 +1,25 @@
 /*
  * Futures.
  *
- * Invariant: `outcome` is set once, before `done`, under the lock, and never changes after, so one
- * that is done is read without it. Hooks
- * run with the lock open, each once. Any worker of the process may call.
+ * Invariant: who sets CLAIMED sets the outcome, then DONE, after which neither changes. CROWDED is
+ * set under the lock by the first who waits or leaves a hook, for good; who does that and finds
+ * DONE goes on, and who sets DONE and finds CROWDED wakes and calls, so nobody is forgotten. A
+ * future that nobody waits for is set, and one that is done is read, without the lock. Hooks run
+ * with the lock open, each once. Any worker of the process may call.
  */
 #include "job/future.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "base/alloc.h"
 #include "job/hook.h"
+
+enum {
+    CROWDED = 1,
+    CLAIMED = 2,
+    DONE = 4,
+};
 
 void
 green__future_init(struct green_future *future, int (*cancel)(struct green_future *future),
@@ -19,7 +28,7 @@ green__future_init(struct green_future *future, int (*cancel)(struct green_futur
     green__waitq_init(&future->queue);
     green__list_init(&future->hooks);
     future->outcome = (struct green__outcome){0};
-    atomic_init(&future->done, false);
+    atomic_init(&future->state, 0);
     atomic_init(&future->references, 1);
     future->cancel = cancel;
     future->release = release;
@@ -74,21 +83,36 @@ green_future_put(struct green_future *future)
 static bool
 is_done(struct green_future *future)
 {
-    return atomic_load_explicit(&future->done, memory_order_acquire);
+    return (atomic_load_explicit(&future->state, memory_order_acquire) & DONE) != 0;
 }
 
-int
-green__future_settle(struct green_future *future, const struct green__outcome *outcome)
+/** Whoever finds a future claimed is told of it as of one that is done: it will be at once. */
+static void
+await_outcome(struct green_future *future)
+{
+    while (!is_done(future)) {
+        sched_yield();
+    }
+}
+
+/** The lock is taken, and whether the future waits for somebody to come: false, unlocked, if it is
+ *  done. */
+static bool
+lock_undone(struct green_future *future)
 {
     green__waitq_lock(&future->queue);
-    if (is_done(future)) {
+    bool undone = (atomic_fetch_or(&future->state, CROWDED) & DONE) == 0;
+    if (!undone) {
         green__waitq_unlock(&future->queue);
-        green__free(outcome->bytes);
-        return -EALREADY;
     }
-    green_future_get(future); /* who waits may give the caller's handle back before we are done */
-    future->outcome = *outcome;
-    atomic_store_explicit(&future->done, true, memory_order_release);
+    return undone;
+}
+
+/** Tell all who wait. */
+static void
+announce(struct green_future *future)
+{
+    green__waitq_lock(&future->queue);
     while (green__waitq_wake_one(&future->queue)) {
     }
     struct green__list *link;
@@ -98,7 +122,24 @@ green__future_settle(struct green_future *future, const struct green__outcome *o
         green__waitq_lock(&future->queue);
     }
     green__waitq_unlock(&future->queue);
-    green_future_put(future);
+}
+
+int
+green__future_settle(struct green_future *future, const struct green__outcome *outcome)
+{
+    if ((atomic_fetch_or(&future->state, CLAIMED) & CLAIMED) != 0) {
+        await_outcome(future);
+        green__free(outcome->bytes);
+        return -EALREADY;
+    }
+    future->outcome = *outcome;
+    unsigned alone = CLAIMED;
+    if (!atomic_compare_exchange_strong(&future->state, &alone, CLAIMED | DONE)) {
+        green_future_get(future); /* who sees it done may give the caller's handle back */
+        atomic_fetch_or(&future->state, DONE);
+        announce(future);
+        green_future_put(future);
+    }
     return 0;
 }
 
@@ -146,12 +187,10 @@ green_future_wait(struct green_future *future, green_deadline deadline)
     if (err != 0 || is_done(future)) {
         return err;
     }
-    green__waitq_lock(&future->queue);
-    if (!is_done(future)) {
-        return green__waitq_wait(&future->queue, self, deadline, "a future");
+    if (deadline == GREEN_NOW) {
+        return -ETIMEDOUT;
     }
-    green__waitq_unlock(&future->queue);
-    return 0;
+    return lock_undone(future) ? green__waitq_wait(&future->queue, self, deadline, "a future") : 0;
 }
 
 int
@@ -201,18 +240,22 @@ run_callback(struct green__hook *hook, void *source)
     green__free(callback);
 }
 
+bool
+green__future_hook(struct green_future *future, struct green__hook *hook)
+{
+    bool taken = lock_undone(future);
+    if (taken) {
+        green__list_append(&future->hooks, &hook->link);
+        green__waitq_unlock(&future->queue);
+    }
+    return taken;
+}
+
 /** As green__job_hook(). */
 static int
 hook_future(void *source, struct green__hook *hook)
 {
-    struct green_future *future = source;
-    green__waitq_lock(&future->queue);
-    bool taken = !is_done(future);
-    if (taken) {
-        green__list_append(&future->hooks, &hook->link);
-    }
-    green__waitq_unlock(&future->queue);
-    return taken;
+    return green__future_hook(source, hook);
 }
 
 static bool
@@ -244,7 +287,7 @@ green_future_add_done_callback(struct green_future *future, green_future_callbac
     made->hook.run = run_callback;
     made->function = callback;
     made->arg = arg;
-    if (!hook_future(future, &made->hook)) {
+    if (!green__future_hook(future, &made->hook)) {
         green__hook_call(&made->hook, future);
     }
     return 0;

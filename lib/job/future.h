@@ -18,10 +18,10 @@ struct green__outcome {
 };
 
 struct green_future {
-    struct green__waitq queue; /* its lock guards all but what follows `done` */
+    struct green__waitq queue; /* its lock guards those who wait, and the hooks */
     struct green__list hooks;
-    struct green__outcome outcome;
-    atomic_bool done; /* set under the lock; who sees it sees the outcome */
+    struct green__outcome outcome; /* of who has claimed it, until it is done */
+    atomic_uint state;             /* bits: see future.c */
     atomic_uint references;
     int (*cancel)(struct green_future *future); /* NULL: it is set by the user */
     void (*release)(struct green_future *future);
@@ -30,6 +30,9 @@ struct green_future {
 /** One reference; not done. */
 void green__future_init(struct green_future *future, int (*cancel)(struct green_future *future),
                         void (*release)(struct green_future *future));
+
+/** Have a hook called when it is done; false when it is already. */
+bool green__future_hook(struct green_future *future, struct green__hook *hook);
 
 /** Free what it holds, its own memory aside. */
 void green__future_fini(struct green_future *future);

@@ -1,9 +1,10 @@
 /*
  * Channels: a ring of items, those who wait to send and those who wait to receive.
  *
- * Invariant, under the lock: somebody waits to receive only while the ring is empty and nobody
- * waits to send, and to send only while the ring is full; nobody waits in a closed channel. Those
- * whose select has been decided elsewhere do not count: they are skipped. Any worker may call.
+ * While nobody waits, the ring is used without the lock. Invariant, under the lock: somebody waits
+ * to receive only while the ring is empty and nobody waits to send, and to send only while the ring
+ * is full; nobody waits in a closed channel. Those whose select has been decided elsewhere do not
+ * count: they are skipped. Any worker may call.
  *
  * A waiter that was chosen does not go on before it is woken, so that is done after unlocking: who
  * wakes up finds the lock free.
@@ -21,14 +22,21 @@ int
 green_channel_create(size_t item_size, size_t capacity, struct green_channel **ret_channel)
 {
     struct green_channel *channel;
-    if (item_size > 0 && capacity > (SIZE_MAX - sizeof *channel) / item_size) {
+    if (item_size > SIZE_MAX / 2 || capacity > GREEN__ITEMS_MAX) {
         return -ENOMEM;
     }
-    channel = green__alloc(sizeof *channel + item_size * capacity);
+    channel = green__alloc(sizeof *channel);
     if (channel == NULL) {
         return -ENOMEM;
     }
     *channel = (struct green_channel){.item_size = item_size, .capacity = capacity};
+    if (capacity > 0) {
+        channel->ring = green__slots_create(green__channel_form(channel), capacity, 0);
+        if (channel->ring == NULL) {
+            green__free(channel);
+            return -ENOMEM;
+        }
+    }
     green__list_init(&channel->senders);
     green__list_init(&channel->receivers);
     *ret_channel = channel;
@@ -46,6 +54,7 @@ green_channel_destroy(struct green_channel *channel)
         green__misuse("green_channel_destroy: somebody waits for it");
     }
     green__unlock(&channel->lock);
+    green__slots_destroy(channel->ring);
     green__free(channel);
 }
 
@@ -71,35 +80,29 @@ copy(const struct green_channel *channel, void *to, const void *from)
     }
 }
 
-/** The ring's item number `index`, counted from the oldest. */
-static void *
-item_at(struct green_channel *channel, size_t index)
+static uint32_t
+count(const struct green_channel *channel)
 {
-    size_t left = channel->capacity - channel->first;
-    size_t slot = index < left ? channel->first + index : index - left;
-    return channel->buffer + slot * channel->item_size;
+    return green__slots_count(GREEN__LOAD(&channel->word));
+}
+
+static bool
+is_closed(const struct green_channel *channel)
+{
+    return (GREEN__LOAD(&channel->word) & GREEN__CLOSED) != 0;
 }
 
 static void
 push(struct green_channel *channel, const void *item)
 {
-    copy(channel, item_at(channel, channel->count), item);
-    channel->count++;
-}
-
-static void
-shift(struct green_channel *channel, void *ret_item)
-{
-    copy(channel, ret_item, item_at(channel, 0));
-    channel->first = channel->first + 1 < channel->capacity ? channel->first + 1 : 0;
-    channel->count--;
+    green__slots_add(&channel->word, channel->ring, green__channel_form(channel), item);
 }
 
 int
 green__channel_try_send(struct green_channel *channel, const void *item,
                         struct green_job **ret_wake)
 {
-    if (channel->closed) {
+    if (is_closed(channel)) {
         return -EPIPE;
     }
     struct green__waiter *receiver = take(&channel->receivers);
@@ -108,7 +111,7 @@ green__channel_try_send(struct green_channel *channel, const void *item,
         *ret_wake = receiver->job;
         return 0;
     }
-    if (channel->count == channel->capacity) {
+    if (count(channel) >= channel->capacity) {
         return -EAGAIN;
     }
     push(channel, item);
@@ -119,9 +122,9 @@ int
 green__channel_try_receive(struct green_channel *channel, void *ret_item,
                            struct green_job **ret_wake)
 {
-    bool buffered = channel->count > 0;
+    bool buffered = count(channel) > 0;
     if (buffered) {
-        shift(channel, ret_item);
+        green__slots_take(&channel->word, channel->ring, green__channel_form(channel), ret_item);
     }
     struct green__waiter *sender = take(&channel->senders);
     if (sender != NULL) {
@@ -132,45 +135,82 @@ green__channel_try_receive(struct green_channel *channel, void *ret_item,
         }
         *ret_wake = sender->job;
     } else if (!buffered) {
-        return channel->closed ? -EPIPE : -EAGAIN;
+        return is_closed(channel) ? -EPIPE : -EAGAIN;
     }
     return 0;
 }
 
-/** What could not be done at once: wait in a list, as one that brings `value`. The lock is held. */
+/** What could not be done at once: wait in a list, as one that brings `value`. The channel is
+ *  seized, and released on return. */
 static int
 wait_for_other(struct green_channel *channel, struct green__list *waiters, struct green_job *self,
                void *value, green_deadline deadline, const char *what)
 {
-    if (deadline == GREEN_NOW) {
-        green__unlock(&channel->lock);
-        return -ETIMEDOUT;
+    int err = -ETIMEDOUT;
+    if (deadline != GREEN_NOW) {
+        self->waiter.value = value;
+        err = green__wait_in(&channel->lock, waiters, self, deadline, what);
     }
-    self->waiter.value = value;
-    int err = green__wait_in(&channel->lock, waiters, self, deadline, what);
     if (err != 0) {
-        green__unlock(&channel->lock);
+        green__channel_release(channel);
         return err;
     }
     return green__channel_outcome(&self->waiter);
+}
+
+/** Whether a poll that finds it so is over: nobody waits, and there are so many items. */
+static bool
+is_still(const struct green_channel *channel, size_t items, green_deadline deadline)
+{
+    uint64_t word = GREEN__LOAD_ACQUIRE(&channel->word);
+    return deadline == GREEN_NOW && green__slots_count(word) == items &&
+           (word & (GREEN__CROWDED | GREEN__CLOSED)) == 0;
+}
+
+static int
+send_slowly(struct green_channel *channel, const void *item, struct green_job *self,
+            green_deadline deadline)
+{
+    struct green_job *wake = NULL;
+    green__channel_seize(channel);
+    int err = green__channel_try_send(channel, item, &wake);
+    if (err == -EAGAIN) {
+        return wait_for_other(channel, &channel->senders, self, (void *)item, deadline,
+                              "a channel to take an item");
+    }
+    green__channel_release(channel);
+    if (wake != NULL) {
+        green__wait_wake(wake);
+    }
+    return err;
 }
 
 int
 green_channel_send(struct green_channel *channel, const void *item, green_deadline deadline)
 {
     struct green_job *self = green__self();
-    struct green_job *wake = NULL;
     int err = green__wait_check(self);
-    if (err != 0) {
+    if (err != 0 || green__slots_put(&channel->word, &channel->ring, green__channel_form(channel),
+                                     channel->capacity, item)) {
         return err;
     }
-    green__lock(&channel->lock);
-    err = green__channel_try_send(channel, item, &wake);
+    return is_still(channel, channel->capacity, deadline)
+               ? -ETIMEDOUT
+               : send_slowly(channel, item, self, deadline);
+}
+
+static int
+receive_slowly(struct green_channel *channel, void *ret_item, struct green_job *self,
+               green_deadline deadline)
+{
+    struct green_job *wake = NULL;
+    green__channel_seize(channel);
+    int err = green__channel_try_receive(channel, ret_item, &wake);
     if (err == -EAGAIN) {
-        return wait_for_other(channel, &channel->senders, self, (void *)item, deadline,
-                              "a channel to take an item");
+        return wait_for_other(channel, &channel->receivers, self, ret_item, deadline,
+                              "an item of a channel");
     }
-    green__unlock(&channel->lock);
+    green__channel_release(channel);
     if (wake != NULL) {
         green__wait_wake(wake);
     }
@@ -181,22 +221,13 @@ int
 green_channel_receive(struct green_channel *channel, void *ret_item, green_deadline deadline)
 {
     struct green_job *self = green__self();
-    struct green_job *wake = NULL;
     int err = green__wait_check(self);
-    if (err != 0) {
+    if (err != 0 ||
+        green__slots_get(&channel->word, &channel->ring, green__channel_form(channel), ret_item)) {
         return err;
     }
-    green__lock(&channel->lock);
-    err = green__channel_try_receive(channel, ret_item, &wake);
-    if (err == -EAGAIN) {
-        return wait_for_other(channel, &channel->receivers, self, ret_item, deadline,
-                              "an item of a channel");
-    }
-    green__unlock(&channel->lock);
-    if (wake != NULL) {
-        green__wait_wake(wake);
-    }
-    return err;
+    return is_still(channel, 0, deadline) ? -ETIMEDOUT
+                                          : receive_slowly(channel, ret_item, self, deadline);
 }
 
 static void
@@ -212,29 +243,23 @@ tell_closed(struct green__list *waiters)
 void
 green_channel_close(struct green_channel *channel)
 {
-    green__lock(&channel->lock);
-    channel->closed = true;
+    green__channel_seize(channel);
+    GREEN__STORE(&channel->word, channel->word | GREEN__CLOSED);
     tell_closed(&channel->receivers);
     tell_closed(&channel->senders);
-    green__unlock(&channel->lock);
+    green__channel_release(channel);
 }
 
 bool
 green_channel_closed(struct green_channel *channel)
 {
-    green__lock(&channel->lock);
-    bool closed = channel->closed;
-    green__unlock(&channel->lock);
-    return closed;
+    return is_closed(channel);
 }
 
 size_t
 green_channel_count(struct green_channel *channel)
 {
-    green__lock(&channel->lock);
-    size_t count = channel->count;
-    green__unlock(&channel->lock);
-    return count;
+    return count(channel);
 }
 
 size_t

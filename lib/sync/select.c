@@ -1,7 +1,7 @@
 /*
  * Select: the first of several sends and receives that can be done.
  *
- * All channels of a call are locked together, in the order of their addresses, so that it sees them
+ * All channels of a call are seized together, in the order of their addresses, so that it sees them
  * as they are at one moment and nobody can slip in between the look and the wait. It then stands in
  * each with a place of its own; who takes one out has to claim the wait first, and only one can.
  *
@@ -14,7 +14,7 @@
 #include "base/random.h"
 #include "sync/channel.h"
 
-/* ---- the locks ---- */
+/* ---- the channels ---- */
 
 static uintptr_t
 address_at(const struct green_case *cases, size_t place)
@@ -52,23 +52,23 @@ channel_at(const struct green_case *cases, size_t place)
 }
 
 static void
-lock_all(const struct green_case *cases, size_t count)
+seize_all(const struct green_case *cases, size_t count)
 {
     for (size_t place = 0; place < count; place++) {
         struct green_channel *channel = channel_at(cases, place);
         if (channel != NULL) {
-            green__lock(&channel->lock);
+            green__channel_seize(channel);
         }
     }
 }
 
 static void
-unlock_all(const struct green_case *cases, size_t count)
+release_all(const struct green_case *cases, size_t count)
 {
     for (size_t place = 0; place < count; place++) {
         struct green_channel *channel = channel_at(cases, place);
         if (channel != NULL) {
-            green__unlock(&channel->lock);
+            green__channel_release(channel);
         }
     }
 }
@@ -83,14 +83,16 @@ looks_ready(const struct green_case *one)
     if (channel == NULL) {
         return false;
     }
+    uint64_t word = GREEN__LOAD(&channel->word);
+    bool closed = (word & GREEN__CLOSED) != 0;
     if (one->kind == GREEN_CASE_SEND) {
-        return channel->closed || channel->count < channel->capacity ||
+        return closed || green__slots_count(word) < channel->capacity ||
                !green__list_empty(&channel->receivers);
     }
-    return channel->closed || channel->count > 0 || !green__list_empty(&channel->senders);
+    return closed || green__slots_count(word) > 0 || !green__list_empty(&channel->senders);
 }
 
-/** Do one of the cases that can be done; -EAGAIN when there is none. All are locked. */
+/** Do one of the cases that can be done; -EAGAIN when there is none. All are seized. */
 static int
 try_any(struct green_case *cases, size_t count, struct green_job **ret_wake)
 {
@@ -117,7 +119,7 @@ try_any(struct green_case *cases, size_t count, struct green_job **ret_wake)
     }
 }
 
-/** Stand in all channels, which are locked. */
+/** Stand in all channels, which are seized. */
 static void
 enter(const struct green_case *cases, size_t count, struct green__waiter *places)
 {
@@ -132,7 +134,7 @@ enter(const struct green_case *cases, size_t count, struct green__waiter *places
     }
 }
 
-/** Take back the places that nobody has taken out, each under its channel's lock. */
+/** Take back the places that nobody has taken out, each with its channel seized. */
 static void
 leave(const struct green_case *cases, size_t count, struct green__waiter *places,
       const struct green__waiter *chosen)
@@ -140,14 +142,14 @@ leave(const struct green_case *cases, size_t count, struct green__waiter *places
     for (size_t i = 0; i < count; i++) {
         struct green_channel *channel = cases[i].channel;
         if (channel != NULL && &places[i] != chosen) {
-            green__lock(&channel->lock);
+            green__channel_seize(channel);
             green__list_remove(&places[i].link);
-            green__unlock(&channel->lock);
+            green__channel_release(channel);
         }
     }
 }
 
-/** Wait until somebody does one of the cases with us. All are locked, and free on return. */
+/** Wait until somebody does one of the cases with us. All are seized, and released on return. */
 static int
 wait_for_any(struct green_case *cases, size_t count, struct green_job *self,
              green_deadline deadline)
@@ -156,7 +158,7 @@ wait_for_any(struct green_case *cases, size_t count, struct green_job *self,
     struct green__waiter *chosen = NULL;
     green__wait_begin_several(self);
     enter(cases, count, places);
-    unlock_all(cases, count);
+    release_all(cases, count);
     int err = green__wait_park_several(self, deadline, "one of several channels", &chosen);
     leave(cases, count, places, chosen);
     if (err != 0) {
@@ -180,12 +182,12 @@ green_select(struct green_case *cases, size_t count, green_deadline deadline)
     }
     struct green_job *wake = NULL;
     sort_channels(cases, count);
-    lock_all(cases, count);
+    seize_all(cases, count);
     int index = try_any(cases, count, &wake);
     if (index == -EAGAIN && deadline != GREEN_NOW) {
         return wait_for_any(cases, count, self, deadline);
     }
-    unlock_all(cases, count);
+    release_all(cases, count);
     if (wake != NULL) {
         green__wait_wake(wake);
     }

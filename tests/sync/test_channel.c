@@ -9,6 +9,7 @@
 #include "green/base.h"
 #include "green/channel.h"
 #include "green/timeout.h"
+#include "sync/channel.h"
 
 #define ITEM(channel, number) (&(struct order){(channel), (number)})
 
@@ -443,6 +444,28 @@ START_TEST(every_mixture_of_workers)
 }
 END_TEST
 
+START_TEST(lock_is_not_taken)
+{
+    /* With the lock in somebody's hands, a buffer that nobody waits for is used all the same. */
+    struct green_channel *channel = channel_of(sizeof(int), 2);
+    green__lock(&channel->lock);
+    for (int i = 0; i < 20; i += 2) {
+        int item = 0;
+        ck_assert_int_eq(green_channel_send(channel, &(int){i}, GREEN_FOREVER), 0);
+        ck_assert_int_eq(green_channel_send(channel, &(int){i + 1}, GREEN_FOREVER), 0);
+        ck_assert_int_eq(green_channel_send(channel, &item, GREEN_NOW), -ETIMEDOUT);
+        ck_assert_uint_eq(green_channel_count(channel), 2);
+        for (int k = 0; k < 2; k++) {
+            ck_assert_int_eq(green_channel_receive(channel, &item, GREEN_FOREVER), 0);
+            ck_assert_int_eq(item, i + k);
+        }
+        ck_assert_int_eq(green_channel_receive(channel, &item, GREEN_NOW), -ETIMEDOUT);
+    }
+    green__unlock(&channel->lock);
+    green_channel_destroy(channel);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -453,6 +476,7 @@ main(void)
     tcase_add_loop_test(tests, receivers_are_served_in_order, 0, 3);
     tcase_add_test(tests, buffer_takes_its_capacity);
     tcase_add_loop_test(tests, items_of_any_size, 0, 15);
+    tcase_add_test(tests, lock_is_not_taken);
     tcase_add_test(tests, deadlines_pass);
     tcase_add_test(tests, cancelled_sender_keeps_its_item);
     tcase_add_test(tests, what_was_handed_over_before_the_cancel_counts);

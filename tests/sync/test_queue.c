@@ -138,7 +138,9 @@ START_TEST(cancelled_waiters_take_and_leave_nothing)
         ck_assert_int_eq(get(), 1);
         ck_assert_int_eq(get(), -ETIMEDOUT);
     }
-    ck_assert_uint_eq(queue.unfinished, 2);
+    ck_assert_int_eq(green_queue_task_done(&queue), 0); /* two were put */
+    ck_assert_int_eq(green_queue_task_done(&queue), 0);
+    ck_assert_int_eq(green_queue_task_done(&queue), -EINVAL);
     ck_assert_trace("");
 }
 END_TEST
@@ -395,6 +397,86 @@ START_TEST(misuse_aborts)
 }
 END_TEST
 
+/* ---- nobody waits: no lock is taken ---- */
+
+enum { LANES = 3 };
+
+static int lane_length;
+
+/** Put numbers that say which lane they are of, in rising order. */
+static intptr_t
+fill_lane(void *lane)
+{
+    for (int i = 1; i <= lane_length; i++) {
+        int err = green_queue_put(&queue, POINTER(i * LANES + NUMBER(lane)), GREEN_FOREVER);
+        if (err != 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+/** What each lane put comes in the order in which it was put, however the lanes meet. */
+static void
+check_lanes(size_t capacity)
+{
+    struct green_job *jobs[LANES];
+    int last[LANES] = {0};
+    green_queue_init(&queue, capacity);
+    for (int i = 0; i < LANES; i++) {
+        jobs[i] = spawn(GREEN_THREAD, fill_lane, POINTER(i));
+    }
+    for (int i = 0; i < LANES * lane_length; i++) {
+        void *item = NULL;
+        ck_assert_int_eq(green_queue_get(&queue, &item, GREEN_FOREVER), 0);
+        ck_assert_int_eq(NUMBER(item) / LANES, ++last[NUMBER(item) % LANES]);
+        ck_assert_int_eq(green_queue_task_done(&queue), 0);
+    }
+    for (int i = 0; i < LANES; i++) {
+        ck_assert_int_eq(finish(jobs[i]), 0);
+    }
+    ck_assert_int_eq(green_queue_task_done(&queue), -EINVAL);
+    ck_assert_int_eq(green_queue_join(&queue, GREEN_NOW), 0);
+    green_queue_fini(&queue);
+}
+
+START_TEST(each_puts_in_its_order)
+{
+    lane_length = stress(100000, 2000);
+    check_lanes(0); /* the ring grows under way */
+    check_lanes(1);
+    check_lanes(100);
+}
+END_TEST
+
+START_TEST(lock_is_not_taken)
+{
+    /* With the lock in somebody's hands all that nobody waits for goes on; nothing else would. */
+    for (int i = 0; i < 2; i++) {
+        void *item = NULL;
+        green_queue_init(&queue, 2);
+        queue.lifo = i == 1;
+        ck_assert_int_eq(green_queue_put(&queue, NULL, GREEN_FOREVER), 0); /* there is a ring now */
+        ck_assert_int_eq(green_queue_get(&queue, &item, GREEN_FOREVER), 0);
+        ck_assert_int_eq(green_queue_task_done(&queue), 0);
+        green__waiters_lock(&queue.getters);
+        put(1);
+        put(2);
+        ck_assert_int_eq(green_queue_put(&queue, NULL, GREEN_NOW), -ETIMEDOUT);
+        ck_assert_int_eq(green_queue_join(&queue, GREEN_NOW), -ETIMEDOUT);
+        ck_assert_int_eq(get(), i == 1 ? 2 : 1);
+        ck_assert_int_eq(get(), i == 1 ? 1 : 2);
+        ck_assert_int_eq(get(), -ETIMEDOUT);
+        ck_assert_int_eq(green_queue_task_done(&queue), 0);
+        ck_assert_int_eq(green_queue_task_done(&queue), 0);
+        ck_assert_int_eq(green_queue_task_done(&queue), -EINVAL);
+        ck_assert_int_eq(green_queue_join(&queue, GREEN_FOREVER), 0);
+        green__waiters_unlock(&queue.getters);
+        green_queue_fini(&queue);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
@@ -409,6 +491,8 @@ main(void)
         close_sends_getters_away,
         close_now_drops_what_it_has,
         EACH_MIXTURE(nothing_is_lost),
+        each_puts_in_its_order,
+        lock_is_not_taken,
         misuse_aborts,
     };
     return RUN_TESTS("queue", tests);

@@ -72,6 +72,12 @@ by_hundreds(const void *a, const void *b)
     return NUMBER(a) / 100 - NUMBER(b) / 100;
 }
 
+static int
+by_number(const void *a, const void *b)
+{
+    return NUMBER(a) - NUMBER(b);
+}
+
 START_TEST(priority_gives_the_smallest_and_equals_in_their_order)
 {
     green_queue_init_priority(&queue, 0, by_hundreds);
@@ -103,9 +109,45 @@ START_TEST(null_is_an_item)
 }
 END_TEST
 
+/* ---- the word ---- */
+
+START_TEST(counts_may_wrap)
+{
+    /* As after so many items: the number taken passes 2^32, the turns of the slots with it. */
+    for (int i = 0; i < 2; i++) {
+        green_queue_init(&queue, 3);
+        queue.lifo = i == 1;
+        queue.word = (uint64_t)(UINT32_MAX - 20) << 32;
+        queue.done = 2 * (uint64_t)(UINT32_MAX - 20);
+        for (int number = 0; number < 60; number += 3) {
+            put(number);
+            put(number + 1);
+            put(number + 2);
+            ck_assert_int_eq(green_queue_put(&queue, NULL, GREEN_NOW), -ETIMEDOUT);
+            ck_assert(green_queue_full(&queue));
+            ck_assert_int_eq(green_queue_join(&queue, GREEN_NOW), -ETIMEDOUT);
+            for (int k = 0; k < 3; k++) {
+                ck_assert_int_eq(get(), number + (i == 1 ? 2 - k : k));
+                ck_assert_int_eq(green_queue_task_done(&queue), 0);
+            }
+            ck_assert_int_eq(get(), -ETIMEDOUT);
+            ck_assert_int_eq(green_queue_task_done(&queue), -EINVAL);
+            ck_assert_int_eq(green_queue_join(&queue, GREEN_NOW), 0);
+        }
+        green_queue_fini(&queue);
+    }
+}
+END_TEST
+
 /* ---- no memory ---- */
 
 static bool failing;
+
+static void *
+allocate(size_t size)
+{
+    return failing ? NULL : malloc(size);
+}
 
 static void *
 reallocate(void *block, size_t size)
@@ -113,25 +155,43 @@ reallocate(void *block, size_t size)
     return failing ? NULL : realloc(block, size);
 }
 
-START_TEST(put_without_memory_puts_nothing)
+/** Put until there is no room and no memory for more; all that was put is there. */
+static void
+fill_without_memory(void)
 {
-    const struct green_allocator allocator = {malloc, reallocate, free};
-    ck_assert_int_eq(green_set_allocator(&allocator), 0);
     failing = true;
     ck_assert_int_eq(green_queue_put(&queue, NULL, GREEN_FOREVER), -ENOMEM);
     failing = false;
     int count = 0;
-    do {
-        put(count++);
-    } while (queue.count < queue.room);
+    put(count++);
     failing = true;
-    ck_assert_int_eq(green_queue_put(&queue, NULL, GREEN_FOREVER), -ENOMEM);
-    ck_assert_uint_eq(queue.unfinished, (size_t)count);
-    for (int i = 0; i < count; i++) {
-        ck_assert_int_eq(get(), i);
+    while (green_queue_put(&queue, POINTER(count), GREEN_FOREVER) == 0) {
+        count++;
     }
+    ck_assert_int_gt(count, 1);
+    ck_assert_int_eq(green_queue_put(&queue, NULL, GREEN_FOREVER), -ENOMEM);
+    ck_assert_uint_eq(green_queue_size(&queue), (size_t)count);
+    failing = false;
+    for (int i = 0; i < count; i++) {
+        ck_assert_int_eq(green_queue_task_done(&queue), 0);
+        ck_assert_int_eq(get(), queue.lifo ? count - 1 - i : i);
+    }
+    ck_assert_int_eq(green_queue_task_done(&queue), -EINVAL);
     ck_assert_int_eq(get(), -ETIMEDOUT);
     green_queue_fini(&queue);
+}
+
+START_TEST(put_without_memory_puts_nothing)
+{
+    const struct green_allocator allocator = {allocate, reallocate, free};
+    ck_assert_int_eq(green_set_allocator(&allocator), 0);
+    green_self(); /* which needs memory the first time */
+    green_queue_init(&queue, 0);
+    fill_without_memory();
+    green_queue_init_lifo(&queue, 0);
+    fill_without_memory();
+    green_queue_init_priority(&queue, 0, by_number);
+    fill_without_memory();
 }
 END_TEST
 
@@ -143,6 +203,7 @@ main(void)
         lifo_gives_the_newest,
         priority_gives_the_smallest_and_equals_in_their_order,
         null_is_an_item,
+        counts_may_wrap,
         put_without_memory_puts_nothing,
     };
     return RUN_TESTS("store", tests);

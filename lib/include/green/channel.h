@@ -5,6 +5,11 @@
  * in any mixture. Those who wait are served in the order of their coming, and nobody overtakes. A
  * forked process has copies that wake nobody in its parent.
  *
+ * While nobody waits, a send into a buffer and a receive from it are one compare-and-swap each and
+ * take no lock, nor does a poll that finds nothing. A rendezvous is a meeting of two, of whom one
+ * waits: it takes the channel's lock, as a select takes those of its channels; that makes a system
+ * call only where two threads meet in it.
+ *
  * The semantics are those of Go's channels. What differs: every wait takes a deadline and can be
  * cancelled, sending into a closed channel, and closing it once more, is an error and no panic, and
  * who waits to send when a channel is closed keeps its item.
@@ -31,7 +36,7 @@ struct green_channel;
  * @param capacity     How many items can be sent before one is received; 0: a sender waits for its
  *                     receiver (rendezvous).
  * @param ret_channel  Set on success; given back by green_channel_destroy().
- * @return 0, or -ENOMEM.
+ * @return 0, or -ENOMEM: also for a capacity of 2^30 and more.
  */
 GREEN_API int green_channel_create(size_t item_size, size_t capacity,
                                    struct green_channel **ret_channel);

@@ -3,10 +3,18 @@
  *
  * They work between tasks of one thread, tasks of several threads and plain threads of one process,
  * in any mixture. An item goes to the worker that has waited longest for one, and room to the one
- * that has waited longest to put; nobody overtakes. An operation changes items and two kinds of
- * waiters together, so it holds the queue's own lock for its few instructions: two atomic
- * operations, and no system call unless two threads meet in one. What looks (size, empty, full)
- * takes none.
+ * that has waited longest to put; nobody overtakes.
+ *
+ * While nobody waits, a put into a FIFO or LIFO queue and a get from it are one compare-and-swap
+ * each and take no lock; nor do task_done, join and what looks (size, empty, full), nor a poll that
+ * finds nothing. A lock is taken to wait and while somebody does, to close, and to make room.
+ * A PRIORITY QUEUE TAKES ITS OWN LOCK for every put and get: an item moves as many others as its
+ * heap is deep, and while they move nobody else may see them, whatever that is called; Python's and
+ * Go's heaps are used under a lock for the same reason. That is two atomic operations and about
+ * log2(size) calls of the order, and a system call only where two threads meet in it.
+ *
+ * Room for items is kept until the queue ends; where there are several threads, so are the smaller
+ * rings that it had before (as much again), since others may be looking at them.
  *
  * A queue lives in the caller's memory: a static one by GREEN_QUEUE_INIT, others by their init
  * function, which cannot fail; room for the items is allocated as they come. All members are the
@@ -41,23 +49,21 @@ struct green_queue {
     struct green_waiters getters;
     struct green_waiters putters;
     struct green_waiters joiners;
+    uint64_t word;
+    uint64_t done;
     void *items;
     size_t room;
-    size_t first;
-    size_t count;
     size_t capacity;
-    size_t unfinished;
     uint64_t puts;
     green_queue_order order;
     bool lifo;
-    bool closed;
 };
 
-/** A FIFO queue that takes `capacity` items, or any number if that is 0. */
+/** A FIFO queue that takes `capacity` items, or any number (to 2^30) if that is 0. */
 #define GREEN_QUEUE_INIT(capacity)                                                                \
     {                                                                                             \
-        GREEN_WAITERS_INIT, GREEN_WAITERS_INIT, GREEN_WAITERS_INIT, NULL, 0, 0, 0, (capacity), 0, \
-            0, NULL, false, false                                                                 \
+        GREEN_WAITERS_INIT, GREEN_WAITERS_INIT, GREEN_WAITERS_INIT, 0, 0, NULL, 0, (capacity), 0, \
+            NULL, false                                                                           \
     }
 
 /**
@@ -100,7 +106,7 @@ GREEN_API void green_queue_fini(struct green_queue *queue);
  *         -ECANCELED  the calling worker was cancelled,
  *         -EDEADLK    nobody is left to end the wait: see debug.h,
  *         -EPIPE      the queue is closed, or was closed meanwhile (Python: ShutDown),
- *         -ENOMEM     no memory for room.
+ *         -ENOMEM     no memory for room, or 2^30 items are in it.
  */
 GREEN_API GREEN_SUSPENDS int green_queue_put(struct green_queue *queue, void *item,
                                              green_deadline deadline);
@@ -137,6 +143,8 @@ GREEN_API bool green_queue_closed(const struct green_queue *queue);
 
 /**
  * Say that the work for one item that was taken is done. Never suspends.
+ *
+ * What is put and not done is counted to 2^32.
  *
  * @return 0, or
  *         -EINVAL  it was said for every item that was put (Python: ValueError).
