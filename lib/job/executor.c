@@ -43,6 +43,8 @@ copy_options(struct green_executor *executor, const struct green_executor_option
     executor->early = options->early;
     executor->stack_size = options->stack_size;
     executor->work_per_worker = options->work_per_worker;
+    executor->initializer = options->initializer;
+    executor->initializer_arg = options->initializer_arg;
     executor->keep_fd_count = options->keep_fd_count;
     executor->keep_fds = green__alloc((options->keep_fd_count + 1) * sizeof(int));
     if (options->name != NULL) {
@@ -223,8 +225,9 @@ enqueue(struct green_executor *executor, struct green__work *work)
 {
     green__lock(&executor->lock);
     if (executor->shut) {
+        int refusal = executor->broken ? -ENOTRECOVERABLE : -EPIPE;
         green__unlock(&executor->lock);
-        return -EPIPE;
+        return refusal;
     }
     green_future_get(&work->future);
     green__list_append(&executor->pending, &work->link);

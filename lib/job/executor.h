@@ -65,6 +65,7 @@ struct green_executor {
     size_t coming; /* workers that were woken or started, and will look for work */
     size_t workers;
     bool shut;
+    bool broken;                 /* an initializer has failed; then it is shut, too */
     bool hired_early;            /* all were started that were to be, as far as that was possible */
     int hire_error;              /* what kept the manager from starting one */
     struct green__list creators; /* where who waits for the early ones does */
@@ -74,6 +75,8 @@ struct green_executor {
     bool early;
     size_t stack_size;
     size_t work_per_worker;
+    green_executor_initializer initializer;
+    void *initializer_arg;
     char *name;
     int *keep_fds; /* with room for one more */
     size_t keep_fd_count;
@@ -124,6 +127,9 @@ void green__outcome_set(struct green__outcome *outcome, intptr_t value, void *by
 
 /** Fork a child. On a thread's own stack. */
 int green__child_open(struct green_executor *executor, struct green__child_link *ret_child);
+
+/** What the initializer has returned in a new child; -EOWNERDEAD when that died. */
+int green__child_initialize(const struct green__child_link *child);
 
 /**
  * Have a work run by the child.

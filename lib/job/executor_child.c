@@ -129,11 +129,32 @@ serve_request(int fd, const struct request *request)
     return err == 0;
 }
 
+/** What a child is started with. */
+struct start {
+    int fd;
+    green_executor_initializer initializer;
+    void *arg;
+};
+
+/** Run the initializer and tell what came of it; false when the child is of no use. */
+static bool
+initialize(const struct start *start)
+{
+    struct reply reply = {start->initializer(start->arg), 0};
+    fflush(stdout);
+    fflush(stderr);
+    return green_sendall(start->fd, &reply, sizeof reply, 0) == 0 && reply.value >= 0;
+}
+
 static intptr_t
 child_main(void *arg)
 {
-    int fd = *(int *)arg;
+    const struct start *start = arg;
+    int fd = start->fd;
     struct request request;
+    if (start->initializer != NULL && !initialize(start)) {
+        return 0;
+    }
     while (read_all(fd, &request, sizeof request) && serve_request(fd, &request)) {
     }
     return 0;
@@ -157,8 +178,9 @@ green__child_open(struct green_executor *executor, struct green__child_link *ret
     options.stack_size = executor->stack_size;
     options.keep_fds = executor->keep_fds;
     options.keep_fd_count = executor->keep_fd_count + 1;
+    struct start start = {ends[1], executor->initializer, executor->initializer_arg};
     struct green_job *job;
-    int err = green_spawn_as(GREEN_PROCESS, child_main, &ends[1], &options, &job);
+    int err = green_spawn_as(GREEN_PROCESS, child_main, &start, &options, &job);
     green_close(ends[1]);
     if (err != 0) {
         green_close(ends[0]);
@@ -246,6 +268,14 @@ recv_all(const struct green__child_link *child, void *bytes, size_t size)
         size -= (size_t)got;
     }
     return 0;
+}
+
+int
+green__child_initialize(const struct green__child_link *child)
+{
+    struct reply reply;
+    int err = recv_all(child, &reply, sizeof reply);
+    return err != 0 ? err : (int)reply.value;
 }
 
 static int

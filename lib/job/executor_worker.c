@@ -25,8 +25,9 @@ green__executor_wake_all(struct green__list *list)
 static bool
 wants_more(const struct green_executor *executor)
 {
-    return executor->workers < executor->limit && (executor->pending_count > executor->coming ||
-                                                   (executor->early && !executor->hired_early));
+    return executor->workers < executor->limit &&
+           (executor->pending_count > executor->coming ||
+            (executor->early && !executor->hired_early && !executor->broken));
 }
 
 /* ---- work ---- */
@@ -79,14 +80,16 @@ do_work(struct green__crewman *self, struct green__work *work)
     return fit;
 }
 
-/** None can be started, and there is none: what waits would wait for ever. The lock is open. */
+/** None can be started, and there is none, or none is fit: what waits would wait for ever. The lock
+ *  is open. */
 static void
 fail_pending(struct green_executor *executor, int err)
 {
     struct green__list *link;
     for (;;) {
         green__lock(&executor->lock);
-        link = executor->workers > 0 ? NULL : green__list_shift(&executor->pending);
+        bool served = executor->workers > 0 && !executor->broken;
+        link = served ? NULL : green__list_shift(&executor->pending);
         if (link == NULL) {
             green__unlock(&executor->lock);
             return;
@@ -154,6 +157,30 @@ leave(struct green_executor *executor)
     }
 }
 
+/** Do what comes before the first work; false when that failed, and all is broken. */
+static bool
+initialize(struct green__crewman *self)
+{
+    struct green_executor *executor = self->executor;
+    if (executor->initializer == NULL) {
+        return true;
+    }
+    int err = executor->kind == GREEN_PROCESS ? green__child_initialize(&self->child)
+                                              : executor->initializer(executor->initializer_arg);
+    if (err >= 0) {
+        return true;
+    }
+    green__lock(&executor->lock);
+    executor->coming--; /* it does not take work any more */
+    executor->broken = true;
+    executor->shut = true;
+    green__executor_wake_all(&executor->hiring);
+    green__executor_wake_all(&executor->idle);
+    green__unlock(&executor->lock);
+    fail_pending(executor, -ENOTRECOVERABLE);
+    return false;
+}
+
 /** What every worker does, in its task or thread. */
 static void
 serve(struct green__crewman *self)
@@ -162,8 +189,8 @@ serve(struct green__crewman *self)
     size_t left = executor->work_per_worker;
     struct green__work *work;
     bool started = true;
-    bool fit = true;
     self->job = green__self();
+    bool fit = initialize(self);
     while (fit && (work = take_work(self, started)) != NULL) {
         fit = do_work(self, work) && (left == 0 || --left > 0);
         started = false;

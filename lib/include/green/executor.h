@@ -44,6 +44,9 @@ extern "C" {
 
 struct green_executor;
 
+/** What each worker does first; 0, or a negative errno value. May suspend. */
+typedef int (*green_executor_initializer)(void *arg);
+
 /** How to execute; start from GREEN_EXECUTOR_OPTIONS. */
 struct green_executor_options {
     const char *name;       /**< Of the workers; copied. NULL: as those of any job. */
@@ -53,11 +56,20 @@ struct green_executor_options {
     bool early;
     const int *keep_fds; /**< Descriptors that children keep, as in struct green_spawn_options. */
     size_t keep_fd_count;
+    /**
+     * Called once in each worker, in its thread, task or child, before its first work, and again in
+     * one that takes another's place. NULL: nothing is.
+     *
+     * Where it fails, or a child dies in it, the executor is broken, as in concurrent.futures: what
+     * has not begun, and what is submitted later, fails with -ENOTRECOVERABLE. What runs goes on.
+     */
+    green_executor_initializer initializer;
+    void *initializer_arg; /**< A child has a copy of what it points to, as of all memory. */
 };
 
-#define GREEN_EXECUTOR_OPTIONS     \
-    {                              \
-        NULL, 0, 0, false, NULL, 0 \
+#define GREEN_EXECUTOR_OPTIONS                 \
+    {                                          \
+        NULL, 0, 0, false, NULL, 0, NULL, NULL \
     }
 
 /**
@@ -93,6 +105,7 @@ GREEN_API GREEN_SUSPENDS int green_executor_create(enum green_kind kind, unsigne
  *         -ENOMEM  no memory for it,
  *         -EPIPE   the executor is shut down, or its thread has ended,
  *         -ECHILD  another process made the executor,
+ *         -ENOTRECOVERABLE  it is broken: see the initializer,
  *         or an error of green_spawn_as() when there is not one thread; with tasks and processes
  * the future has it.
  */
