@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/lock.h"
 #include "debug/describe.h"
+#include "debug/symbol.h"
 #include "green/debug.h"
 #include "sched/graph.h"
 
@@ -120,6 +121,11 @@ add_line(struct text *text, const struct green__finding *finding, size_t place)
     green__describe(job, &description);
     green__describe_line(&description, line, sizeof line);
     add(text, "    %s", line);
+    if (job->entry != NULL) {
+        char entry[GREEN__SYMBOL_SIZE];
+        green__symbol_write((const void *)(uintptr_t)job->entry, false, entry, sizeof entry);
+        add(text, ", runs %s", entry);
+    }
     if (finding->cycle) {
         bool end = job->waiter.want == GREEN__WANT_END;
         add(text, end ? "; that is " : "; held by ");
@@ -144,7 +150,7 @@ green__deadlock_describe(const struct green__finding *finding)
         return NULL;
     }
     size_t named = finding->count < NAMED_MAX ? finding->count : NAMED_MAX;
-    struct text text = {NULL, 0, (named + 2) * 3 * GREEN__LINE_SIZE};
+    struct text text = {NULL, 0, (named + 2) * 4 * GREEN__LINE_SIZE};
     text.start = green__alloc(text.size);
     if (text.start == NULL) {
         return NULL;

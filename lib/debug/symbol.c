@@ -158,10 +158,11 @@ green__symbol_write(const void *address, bool returned, char *buffer, size_t siz
     if (opened && (name = search(&image, SHT_SYMTAB, within, &start)) == NULL) {
         name = search(&image, SHT_DYNSYM, within, &start);
     }
-    int length = name != NULL ? snprintf(buffer, size, "%s+0x%zx (%s)", name,
-                                         (size_t)(within + returned - start), file)
-                              : snprintf(buffer, size, "%p (%s+0x%zx)", address, file,
-                                         (size_t)(within + returned));
+    size_t offset = (size_t)(within + returned - start);
+    int length = name != NULL && offset == 0 ? snprintf(buffer, size, "%s (%s)", name, file)
+                 : name != NULL ? snprintf(buffer, size, "%s+0x%zx (%s)", name, offset, file)
+                                : snprintf(buffer, size, "%p (%s+0x%zx)", address, file,
+                                           (size_t)(within + returned));
     if (opened) {
         munmap((void *)image.bytes, image.size);
     }

@@ -11,7 +11,8 @@
 #define GREEN__SYMBOL_SIZE 256
 
 /**
- * Write "function+0x1f (file)", or "0x55d01f (file+0x101f)" where no function is known.
+ * Write "function+0x1f (file)", "function (file)" for its beginning, or "0x55d01f (file+0x101f)"
+ * where no function is known.
  *
  * It looks into the files that the program consists of, so it is for reports, not for busy times.
  * Any thread; not for signal handlers.

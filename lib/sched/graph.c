@@ -32,6 +32,67 @@ static struct green__list readers = GREEN__LIST(readers);
 static struct green__edge *spare;
 static uint64_t walks;
 
+/* ---- what a worker reads ---- */
+
+#define FIRST_MORE 8
+
+void
+green__graph_reads_more(struct green_job *self, const void *rwlock)
+{
+    struct green__reads *more = self->more_reads;
+    if (more == NULL || more->count == more->capacity) {
+        size_t capacity = more == NULL ? FIRST_MORE : 2 * more->capacity;
+        struct green__reads *larger =
+            green__realloc(more, sizeof *more + capacity * sizeof more->locks[0]);
+        if (larger == NULL) {
+            self->reads_unnamed++;
+            return;
+        }
+        larger->count = more == NULL ? 0 : larger->count;
+        larger->capacity = capacity;
+        self->more_reads = more = larger;
+    }
+    more->locks[more->count++] = rwlock;
+}
+
+bool
+green__graph_read_of_more(struct green_job *self, const void *rwlock)
+{
+    struct green__reads *more = self->more_reads;
+    for (size_t i = more == NULL ? 0 : more->count; i-- > 0;) {
+        if (more->locks[i] == rwlock) {
+            more->locks[i] = more->locks[--more->count];
+            return true;
+        }
+    }
+    bool unnamed = self->reads_unnamed > 0;
+    self->reads_unnamed -= unnamed;
+    return unnamed;
+}
+
+static bool
+reads(const struct green_job *job, const void *rwlock)
+{
+    for (int i = 0; i < GREEN__READS_MAX; i++) {
+        if (job->reads[i] == rwlock) {
+            return true;
+        }
+    }
+    for (size_t i = 0; job->more_reads != NULL && i < job->more_reads->count; i++) {
+        if (job->more_reads->locks[i] == rwlock) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+reads_any(const struct green_job *job)
+{
+    return job->reads[0] != NULL || job->reads[1] != NULL ||
+           (job->more_reads != NULL && job->more_reads->count > 0);
+}
+
 /* ---- the table ---- */
 
 static struct green__list *
@@ -71,22 +132,11 @@ enroll(struct green_job *job)
     *edge = (struct green__edge){.job = job, .shielded = job->shields > 0};
     green__list_append(bucket_of(job), &edge->link);
     green__list_init(&edge->reader);
-    if (job->reads[0] != NULL || job->reads[1] != NULL) {
+    if (reads_any(job)) {
         green__list_append(&readers, &edge->reader);
     }
     job->edge = edge;
     return edge;
-}
-
-static bool
-reads(const struct green_job *job, const void *rwlock)
-{
-    for (int i = 0; i < GREEN__READS_MAX; i++) {
-        if (job->reads[i] == rwlock) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* ---- the walk ---- */

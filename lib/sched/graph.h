@@ -65,8 +65,14 @@ green__graph_joins(const struct green_job *self, struct green_job *job)
     return green__graph_matters(self) || atomic_load(&self->has_joiners);
 }
 
-/** It holds a lock to read, together with others. Of more than GREEN__READS_MAX the rest is only
- *  counted: cycles through those are not found. */
+/** Note one more, of more than GREEN__READS_MAX; without memory it is counted, and cycles through
+ *  it are not found. */
+void green__graph_reads_more(struct green_job *self, const void *rwlock);
+
+/** Forget such a one; false when it was not noted. */
+bool green__graph_read_of_more(struct green_job *self, const void *rwlock);
+
+/** It holds a lock to read, together with others. */
 static inline void
 green__graph_reads(struct green_job *self, const void *rwlock)
 {
@@ -77,7 +83,7 @@ green__graph_reads(struct green_job *self, const void *rwlock)
             return;
         }
     }
-    self->reads_unnamed++;
+    green__graph_reads_more(self, rwlock);
 }
 
 /** It has left such a lock; false when it never held it. */
@@ -91,10 +97,9 @@ green__graph_read(struct green_job *self, const void *rwlock)
             return true;
         }
     }
-    if (self->reads_unnamed == 0) {
+    if (!green__graph_read_of_more(self, rwlock)) {
         return false;
     }
-    self->reads_unnamed--;
     self->holds--;
     return true;
 }

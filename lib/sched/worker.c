@@ -71,10 +71,12 @@ free_extras(struct green_job *job)
     green__free(atomic_load(&job->name));
     green__free(atomic_load(&job->alarm));
     green__free(job->several);
+    green__free(job->more_reads);
     green__free(job->locals); /* of what a hook has set after the end */
     atomic_init(&job->name, NULL);
     atomic_init(&job->alarm, NULL);
     job->several = NULL;
+    job->more_reads = NULL;
     job->locals = NULL;
 }
 
@@ -86,7 +88,7 @@ green__worker_fini(struct green_job *job)
     }
     if (atomic_load_explicit(&job->name, memory_order_relaxed) != NULL ||
         atomic_load_explicit(&job->alarm, memory_order_relaxed) != NULL || job->several != NULL ||
-        job->locals != NULL) {
+        job->more_reads != NULL || job->locals != NULL) {
         free_extras(job);
     }
     if (job->fiber != NULL) {

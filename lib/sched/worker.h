@@ -34,7 +34,7 @@ struct green__image;
 struct green__locals;
 struct green_fiber;
 
-/** How many locks that a worker holds to read are known by name: see graph.h. */
+/** Of the locks that a worker holds to read so many are kept in its control block; see graph.h. */
 #define GREEN__READS_MAX 2
 
 /** Room for a name and its terminator. */
@@ -85,6 +85,13 @@ struct green__several {
     struct green__waiter places[];
 };
 
+/** Locks that a worker holds to read; kept for the next time. */
+struct green__reads {
+    size_t count;
+    size_t capacity;
+    const void *locks[];
+};
+
 /** Something that is called once, when what it hangs on ends. */
 struct green__hook {
     struct green__list link;
@@ -127,7 +134,7 @@ struct green_job {
 
     /* What others may wait for it for, and it for ever: see graph.h and quiet.h. */
     unsigned holds;         /**< Locks. */
-    unsigned reads_unnamed; /**< Of those, to read and not in `reads`. */
+    unsigned reads_unnamed; /**< Of those, to read and neither in `reads` nor in `more_reads`. */
     const void *reads[GREEN__READS_MAX];
     struct green__edge *edge; /**< While it waits, if others may wait for it. */
     uint64_t parked;          /**< The number of its park, in its scheduler's order. */
@@ -166,8 +173,9 @@ struct green_job {
                                       among those that may hibernate. */
     struct green__timer timer;    /**< May be set for sooner than the deadline: looked at lazily. */
     struct green__locals *locals; /**< NULL until a value is set. */
-    struct green__several *several;       /**< NULL until it first waits in several lists. */
-    _Atomic(char *) name;                 /**< Allocated; NULL until given or asked for. */
+    struct green__reads *more_reads; /**< Locks held to read beyond `reads`; NULL until needed. */
+    struct green__several *several;  /**< NULL until it first waits in several lists. */
+    _Atomic(char *) name;            /**< Allocated; NULL until given or asked for. */
     _Atomic(struct green__alarm *) alarm; /**< Of a thread that has blocked in the kernel. */
 };
 

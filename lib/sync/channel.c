@@ -244,7 +244,7 @@ void
 green_channel_close(struct green_channel *channel)
 {
     green__channel_seize(channel);
-    GREEN__STORE(&channel->word, channel->word | GREEN__CLOSED);
+    GREEN__STORE(&channel->word, GREEN__LOAD(&channel->word) | GREEN__CLOSED);
     tell_closed(&channel->receivers);
     tell_closed(&channel->senders);
     green__channel_release(channel);

@@ -74,13 +74,13 @@ get_freely(struct green_queue *queue, void **ret_item)
 static int
 add(struct green_queue *queue, void *item)
 {
-    uint32_t count = green__slots_count(queue->word);
+    uint32_t count = green__slots_count(GREEN__LOAD(&queue->word));
     const struct green__slots_form form = queue->lifo ? lifo : fifo;
     int err = 0;
     if (queue->order != NULL) {
         err = count < GREEN__ITEMS_MAX ? green__heap_add(queue, count, item) : -ENOMEM;
         if (err == 0) {
-            GREEN__STORE(&queue->word, queue->word + GREEN__ONE_ITEM);
+            GREEN__STORE(&queue->word, GREEN__LOAD(&queue->word) + GREEN__ONE_ITEM);
         }
         return err;
     }
@@ -99,8 +99,8 @@ take(struct green_queue *queue)
 {
     void *item = NULL;
     if (queue->order != NULL) {
-        item = green__heap_take(queue, green__slots_count(queue->word) - 1);
-        GREEN__STORE(&queue->word, queue->word - GREEN__ONE_ITEM + GREEN__ONE_MORE);
+        item = green__heap_take(queue, green__slots_count(GREEN__LOAD(&queue->word)) - 1);
+        GREEN__STORE(&queue->word, GREEN__LOAD(&queue->word) - GREEN__ONE_ITEM + GREEN__ONE_MORE);
     } else {
         green__slots_take(&queue->word, queue->items, queue->lifo ? lifo : fifo, &item);
     }
@@ -172,13 +172,13 @@ put_slowly(struct green_queue *queue, void *item, struct green_job *self, green_
     int err = 0;
     seize(queue);
     struct green__waiter *getter = green__waiters_take(green__waiters_list(&queue->getters));
-    if ((queue->word & GREEN__CLOSED) != 0) {
+    if ((GREEN__LOAD(&queue->word) & GREEN__CLOSED) != 0) {
         err = -EPIPE;
     } else if (getter != NULL) {
         pass(queue);
         getter->value = item;
         green__wait_wake(getter->job);
-    } else if (green__slots_count(queue->word) < limit(queue)) {
+    } else if (green__slots_count(GREEN__LOAD(&queue->word)) < limit(queue)) {
         err = add(queue, item);
     } else {
         self->waiter.value = item;
@@ -228,10 +228,10 @@ get_slowly(struct green_queue *queue, void **ret_item, struct green_job *self,
 {
     int err = 0;
     seize(queue);
-    if (green__slots_count(queue->word) > 0) {
+    if (green__slots_count(GREEN__LOAD(&queue->word)) > 0) {
         *ret_item = take(queue);
         admit_putter(queue);
-    } else if ((queue->word & GREEN__CLOSED) != 0) {
+    } else if ((GREEN__LOAD(&queue->word) & GREEN__CLOSED) != 0) {
         err = -EPIPE;
     } else {
         err = wait_in(queue, &queue->getters, self, deadline, "an item of a queue");
@@ -374,7 +374,7 @@ void
 green_queue_close(struct green_queue *queue)
 {
     seize(queue);
-    GREEN__STORE(&queue->word, queue->word | GREEN__CLOSED);
+    GREEN__STORE(&queue->word, GREEN__LOAD(&queue->word) | GREEN__CLOSED);
     green__waiters_wake_all(green__waiters_list(&queue->getters), &no_item);
     green__waiters_wake_all(green__waiters_list(&queue->putters), GREEN__RESULT(-EPIPE));
     release(queue);
@@ -386,7 +386,7 @@ green_queue_close_now(struct green_queue *queue, void (*drop)(void *item, void *
     green_queue_close(queue);
     for (;;) {
         seize(queue);
-        bool more = green__slots_count(queue->word) > 0;
+        bool more = green__slots_count(GREEN__LOAD(&queue->word)) > 0;
         void *item = NULL;
         if (more) {
             item = take(queue);

@@ -139,10 +139,12 @@ green__slots_put(uint64_t *word, void *const *place, struct green__slots_form fo
 {
     uint64_t seen = GREEN__LOAD_ACQUIRE(word);
     for (int glances = 0; glances < GREEN__GLANCES; glances++) {
-        struct green__slots *ring = GREEN__LOAD_ACQUIRE(place);
         uint32_t count = green__slots_count(seen);
-        if ((seen & (GREEN__CROWDED | GREEN__CLOSED)) != 0 || ring == NULL || count >= limit ||
-            count > ring->mask) {
+        if ((seen & (GREEN__CROWDED | GREEN__CLOSED)) != 0 || count >= limit) {
+            return false;
+        }
+        struct green__slots *ring = GREEN__LOAD_ACQUIRE(place);
+        if (ring == NULL || count > ring->mask) {
             return false;
         }
         uint32_t turn;

@@ -55,6 +55,7 @@ try_ring(enum mixture mixture, int size)
     ck_assert_int_eq(times_said("; held by "), size);
     ck_assert_int_eq(times_said(" waits for a mutex at 0x"), size);
     ck_assert_int_eq(times_said(", spawned at "), size);
+    ck_assert_int_eq(times_said(", runs close_ring (test_deadlock)"), size);
     for (int i = 0; i < size; i++) {
         ck_assert(!green_mutex_locked(&ring.mutexes[i]));
         green_mutex_fini(&ring.mutexes[i]);

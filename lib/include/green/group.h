@@ -57,6 +57,9 @@ GREEN_API void green_group_init(struct green_group *group, unsigned limit);
  *         the first error of a job,
  *         -ECANCELED  the calling worker was cancelled before all had ended,
  *         -ETIMEDOUT  a timeout scope ended before.
+ *
+ * It never fails with -EDEADLK: it cannot return before its jobs have. Where nobody is left to end
+ * the wait, the calls that its jobs wait in fail, and so the jobs come to their ends.
  */
 GREEN_API GREEN_SUSPENDS int green_group_fini(struct green_group *group);
 
@@ -95,7 +98,7 @@ GREEN_API GREEN_SUSPENDS int green_group_spawn_as(struct green_group *group, enu
  *         the first error of a job, all having ended,
  *         -ETIMEDOUT  the deadline passed first (green_group_size() tells it from a job's),
  *         -ECANCELED  the calling worker was cancelled,
- *         -EDEADLK    the caller is one of the jobs.
+ *         -EDEADLK    the caller is one of the jobs, or nobody is left to end the wait: see debug.h.
  */
 GREEN_API GREEN_SUSPENDS int green_group_join(struct green_group *group, green_deadline deadline);
 
