@@ -281,6 +281,8 @@ green_group_join(struct green_group *group, green_deadline deadline)
 int
 green_group_fini(struct green_group *group)
 {
+    struct green_job *self = green__self();
+    self->firm++; /* it cannot do without: where nobody is left, the calls of the jobs fail */
     int err = green__group_wait(group, GREEN_FOREVER);
     if (err == -EDEADLK) {
         green__misuse("green_group_fini: the caller is one of the group's jobs");
@@ -292,6 +294,7 @@ green_group_fini(struct green_group *group)
         green__group_wait(group, GREEN_FOREVER);
     }
     green_shield_stop(&shield);
+    self->firm--;
     green__waiters_fini(&group->joiners, "green_group_fini");
     return group->error != 0 ? group->error : err;
 }

@@ -9,6 +9,7 @@
 #include "findings.h"
 #include "green/channel.h"
 #include "green/future.h"
+#include "green/group.h"
 #include "green/net.h"
 #include "green/os.h"
 
@@ -406,6 +407,27 @@ START_TEST(a_program_ends_all_the_same)
 }
 END_TEST
 
+START_TEST(a_group_ends_because_its_jobs_fail)
+{
+    begin();
+    struct green_group group;
+    green_group_init(&group, 0);
+    ck_assert_int_eq(green_group_spawn(&group, wait_for_event, (void *)"a"), 0);
+    green_yield(); /* the wait for the group begins last, and would be the first to fail */
+    ck_assert_int_eq(green_group_fini(&group), -EDEADLK); /* what the job returned */
+    ck_assert_trace("a");
+    green_group_init(&group, 0);
+    ck_assert_int_eq(green_group_spawn(&group, wait_for_event, (void *)"b"), 0);
+    green_yield();
+    ck_assert_int_eq(green_group_join(&group, GREEN_FOREVER), -EDEADLK);
+    ck_assert_uint_eq(green_group_size(&group), 1);
+    green_event_set(&event);
+    ck_assert_int_eq(green_group_fini(&group), 0);
+    ck_assert_trace("a b");
+    ck_assert_int_eq(finding_count(), 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -419,6 +441,7 @@ main(void)
         another_thread_may_come,
         a_thread_of_ours_may_come,
         a_handler_may_cancel,
+        a_group_ends_because_its_jobs_fail,
         a_program_ends_all_the_same,
     };
     TCase *all = make_case("silence");

@@ -98,7 +98,8 @@ GREEN_API GREEN_SUSPENDS int green_group_spawn_as(struct green_group *group, enu
  *         the first error of a job, all having ended,
  *         -ETIMEDOUT  the deadline passed first (green_group_size() tells it from a job's),
  *         -ECANCELED  the calling worker was cancelled,
- *         -EDEADLK    the caller is one of the jobs, or nobody is left to end the wait: see debug.h.
+ *         -EDEADLK    the caller is one of the jobs, or nobody is left to end the wait: see
+ * debug.h.
  */
 GREEN_API GREEN_SUSPENDS int green_group_join(struct green_group *group, green_deadline deadline);
 
