@@ -12,7 +12,7 @@ set -eu
 
 usage()
 {
-    echo "usage: ./dev soak [--seeds N] [--from N] [--seconds S] [sync|queue|channel|job|tls]..." >&2
+    echo "usage: ./dev soak [--seeds N] [--from N] [--seconds S] [sync|queue|channel|job|deadlock|tls]..." >&2
     exit 2
 }
 
@@ -40,7 +40,7 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 if [ $# -eq 0 ]; then
-    set -- sync queue channel job tls
+    set -- sync queue channel job deadlock tls
 fi
 
 status=0
