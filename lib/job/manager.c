@@ -267,10 +267,9 @@ call(struct green_manager *manager, const struct green__request *request,
     return reply->head.result;
 }
 
-/** A call whose reply has no bytes. */
-static int64_t
-call_for_number(struct green_manager *manager, const struct green__request *request,
-                int64_t *ret_number)
+int64_t
+green__manager_number(struct green_manager *manager, const struct green__request *request,
+                      int64_t *ret_number)
 {
     struct green__reply reply;
     int64_t result = call(manager, request, &reply);
@@ -283,10 +282,9 @@ call_for_number(struct green_manager *manager, const struct green__request *requ
     return result;
 }
 
-/** A call whose reply is a byte string. */
-static ssize_t
-call_for_bytes(struct green_manager *manager, const struct green__request *request,
-               void **ret_bytes)
+ssize_t
+green__manager_bytes(struct green_manager *manager, const struct green__request *request,
+                     void **ret_bytes)
 {
     struct green__reply reply;
     int64_t result = call(manager, request, &reply);
@@ -305,10 +303,9 @@ call_for_bytes(struct green_manager *manager, const struct green__request *reque
     return (ssize_t)result;
 }
 
-/** A call whose reply is several byte strings. */
-static ssize_t
-call_for_items(struct green_manager *manager, const struct green__request *request,
-               struct green_manager_item **ret_items)
+ssize_t
+green__manager_items(struct green_manager *manager, const struct green__request *request,
+                     struct green_manager_item **ret_items)
 {
     struct green__reply reply;
     int64_t count = call(manager, request, &reply);
@@ -335,135 +332,4 @@ call_for_items(struct green_manager *manager, const struct green__request *reque
     }
     green__free(reply.bytes);
     return items == NULL ? -ENOMEM : (ssize_t)count;
-}
-
-int
-green_manager_forget(struct green_manager *manager, const char *name)
-{
-    const struct green__request request = {GREEN__FORGET, name, "", 0, NULL, 0};
-    return (int)call_for_number(manager, &request, NULL);
-}
-
-int
-green_manager_dict_set(struct green_manager *manager, const char *name, const char *key,
-                       const void *value, size_t length)
-{
-    const struct green__request request = {GREEN__DICT_SET, name, key, 0, value, length};
-    return (int)call_for_number(manager, &request, NULL);
-}
-
-ssize_t
-green_manager_dict_get(struct green_manager *manager, const char *name, const char *key,
-                       void **ret_value)
-{
-    const struct green__request request = {GREEN__DICT_GET, name, key, 0, NULL, 0};
-    return call_for_bytes(manager, &request, ret_value);
-}
-
-int
-green_manager_dict_delete(struct green_manager *manager, const char *name, const char *key)
-{
-    const struct green__request request = {GREEN__DICT_DELETE, name, key, 0, NULL, 0};
-    return (int)call_for_number(manager, &request, NULL);
-}
-
-ssize_t
-green_manager_dict_len(struct green_manager *manager, const char *name)
-{
-    const struct green__request request = {GREEN__DICT_LEN, name, "", 0, NULL, 0};
-    return (ssize_t)call_for_number(manager, &request, NULL);
-}
-
-ssize_t
-green_manager_dict_keys(struct green_manager *manager, const char *name,
-                        struct green_manager_item **ret_keys)
-{
-    const struct green__request request = {GREEN__DICT_KEYS, name, "", 0, NULL, 0};
-    return call_for_items(manager, &request, ret_keys);
-}
-
-int
-green_manager_dict_add(struct green_manager *manager, const char *name, const char *key,
-                       int64_t amount, int64_t *ret_sum)
-{
-    const struct green__request request = {GREEN__DICT_ADD, name, key, amount, NULL, 0};
-    return (int)call_for_number(manager, &request, ret_sum);
-}
-
-int
-green_manager_list_append(struct green_manager *manager, const char *name, const void *item,
-                          size_t length)
-{
-    const struct green__request request = {GREEN__LIST_APPEND, name, "", 0, item, length};
-    return (int)call_for_number(manager, &request, NULL);
-}
-
-int
-green_manager_list_insert(struct green_manager *manager, const char *name, int64_t index,
-                          const void *item, size_t length)
-{
-    const struct green__request request = {GREEN__LIST_INSERT, name, "", index, item, length};
-    return (int)call_for_number(manager, &request, NULL);
-}
-
-int
-green_manager_list_set(struct green_manager *manager, const char *name, int64_t index,
-                       const void *item, size_t length)
-{
-    const struct green__request request = {GREEN__LIST_SET, name, "", index, item, length};
-    return (int)call_for_number(manager, &request, NULL);
-}
-
-ssize_t
-green_manager_list_get(struct green_manager *manager, const char *name, int64_t index,
-                       void **ret_item)
-{
-    const struct green__request request = {GREEN__LIST_GET, name, "", index, NULL, 0};
-    return call_for_bytes(manager, &request, ret_item);
-}
-
-ssize_t
-green_manager_list_pop(struct green_manager *manager, const char *name, int64_t index,
-                       void **ret_item)
-{
-    const struct green__request request = {GREEN__LIST_POP, name, "", index, NULL, 0};
-    return call_for_bytes(manager, &request, ret_item);
-}
-
-ssize_t
-green_manager_list_len(struct green_manager *manager, const char *name)
-{
-    const struct green__request request = {GREEN__LIST_LEN, name, "", 0, NULL, 0};
-    return (ssize_t)call_for_number(manager, &request, NULL);
-}
-
-ssize_t
-green_manager_list_items(struct green_manager *manager, const char *name,
-                         struct green_manager_item **ret_items)
-{
-    const struct green__request request = {GREEN__LIST_ITEMS, name, "", 0, NULL, 0};
-    return call_for_items(manager, &request, ret_items);
-}
-
-int
-green_manager_value_set(struct green_manager *manager, const char *name, const void *value,
-                        size_t length)
-{
-    const struct green__request request = {GREEN__VALUE_SET, name, "", 0, value, length};
-    return (int)call_for_number(manager, &request, NULL);
-}
-
-ssize_t
-green_manager_value_get(struct green_manager *manager, const char *name, void **ret_value)
-{
-    const struct green__request request = {GREEN__VALUE_GET, name, "", 0, NULL, 0};
-    return call_for_bytes(manager, &request, ret_value);
-}
-
-int
-green_manager_value_add(struct green_manager *manager, const char *name, int64_t amount,
-                        int64_t *ret_sum)
-{
-    const struct green__request request = {GREEN__VALUE_ADD, name, "", amount, NULL, 0};
-    return (int)call_for_number(manager, &request, ret_sum);
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "green/manager.h"
 #include "green/net.h"
 
 enum green__manager_call {
@@ -19,6 +20,12 @@ enum green__manager_call {
     GREEN__DICT_LEN,
     GREEN__DICT_KEYS,
     GREEN__DICT_ADD,
+    GREEN__DICT_POP,
+    GREEN__DICT_DEFAULT,
+    GREEN__DICT_ITEMS,
+    GREEN__DICT_VALUES,
+    GREEN__DICT_UPDATE,
+    GREEN__DICT_CLEAR,
     GREEN__LIST_APPEND,
     GREEN__LIST_INSERT,
     GREEN__LIST_SET,
@@ -26,6 +33,13 @@ enum green__manager_call {
     GREEN__LIST_POP,
     GREEN__LIST_LEN,
     GREEN__LIST_ITEMS,
+    GREEN__LIST_EXTEND,
+    GREEN__LIST_INDEX,
+    GREEN__LIST_COUNT,
+    GREEN__LIST_REMOVE,
+    GREEN__LIST_SORT,
+    GREEN__LIST_REVERSE,
+    GREEN__LIST_CLEAR,
     GREEN__VALUE_SET,
     GREEN__VALUE_GET,
     GREEN__VALUE_ADD,
@@ -65,6 +79,22 @@ struct green__reply {
     struct green__reply_head head;
     unsigned char *bytes;
 };
+
+/* ---- the client's side ---- */
+
+/** Make a call whose reply has no bytes. */
+int64_t green__manager_number(struct green_manager *manager, const struct green__request *request,
+                              int64_t *ret_number);
+
+/** One whose reply is a byte string. */
+ssize_t green__manager_bytes(struct green_manager *manager, const struct green__request *request,
+                             void **ret_bytes);
+
+/** One whose reply is several byte strings. */
+ssize_t green__manager_items(struct green_manager *manager, const struct green__request *request,
+                             struct green_manager_item **ret_items);
+
+/* ---- the manager's side ---- */
 
 /** Where both meet. */
 struct green__manager_place {

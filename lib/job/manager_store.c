@@ -10,33 +10,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
-
-enum kind {
-    DICT,
-    LIST,
-    VALUE,
-};
-
-struct bytes {
-    size_t length;
-    unsigned char data[];
-};
-
-struct object {
-    enum kind kind;
-    struct green__map dict; /* of struct bytes */
-    struct bytes **items;
-    size_t count;
-    size_t room;
-    struct bytes *value;
-};
+#include "job/manager_object.h"
 
 /* ---- bytes and objects ---- */
 
-static struct bytes *
-copy_bytes(const void *data, size_t length)
+struct green__bytes *
+green__bytes_copy(const void *data, size_t length)
 {
-    struct bytes *bytes = green__alloc(sizeof *bytes + length);
+    struct green__bytes *bytes = green__alloc(sizeof *bytes + length);
     if (bytes != NULL) {
         bytes->length = length;
         if (length > 0) {
@@ -49,7 +30,7 @@ copy_bytes(const void *data, size_t length)
 static void
 release_object(void *value)
 {
-    struct object *object = value;
+    struct green__object *object = value;
     if (object != NULL) {
         green__map_fini(&object->dict, green__free);
         while (object->count > 0) {
@@ -64,15 +45,15 @@ release_object(void *value)
 /** The object of a name, made if it is to be; 0, -ENOENT, -EINVAL when it is of another kind, or
  *  -ENOMEM. */
 static int
-find_object(struct green__store *store, const char *name, enum kind kind, bool make,
-            struct object **ret_object)
+find_object(struct green__store *store, const char *name, enum green__object_kind kind, bool make,
+            struct green__object **ret_object)
 {
     struct green__map_entry *entry = green__map_find(&store->objects, name);
     if (entry == NULL && !make) {
         return -ENOENT;
     }
     if (entry == NULL) {
-        struct object *object = green__alloc_zeroed(sizeof *object);
+        struct green__object *object = green__alloc_zeroed(sizeof *object);
         entry = object == NULL ? NULL : green__map_add(&store->objects, name);
         if (entry == NULL) {
             green__free(object);
@@ -87,8 +68,8 @@ find_object(struct green__store *store, const char *name, enum kind kind, bool m
 
 /* ---- replies ---- */
 
-static int64_t
-reply_bytes(struct green__reply *reply, const struct bytes *bytes)
+int64_t
+green__reply_bytes(struct green__reply *reply, const struct green__bytes *bytes)
 {
     reply->bytes = green__alloc(bytes->length + 1);
     if (reply->bytes == NULL) {
@@ -99,9 +80,15 @@ reply_bytes(struct green__reply *reply, const struct bytes *bytes)
     return (int64_t)bytes->length;
 }
 
-/** Add a byte string to a reply of several, for which there is room. */
-static void
-reply_item(struct green__reply *reply, const void *data, uint64_t length)
+int64_t
+green__reply_reserve(struct green__reply *reply, size_t size)
+{
+    reply->bytes = green__alloc(size + 1);
+    return reply->bytes == NULL ? -ENOMEM : 0;
+}
+
+void
+green__reply_item(struct green__reply *reply, const void *data, uint64_t length)
 {
     unsigned char *end = reply->bytes + reply->head.length;
     memcpy(end, &length, sizeof length);
@@ -111,9 +98,9 @@ reply_item(struct green__reply *reply, const void *data, uint64_t length)
 
 /** Set *place to a copy of the request's value; 0 or -ENOMEM. */
 static int64_t
-store_value(struct bytes **place, const struct green__request *request)
+store_value(struct green__bytes **place, const struct green__request *request)
 {
-    struct bytes *bytes = copy_bytes(request->value, request->value_length);
+    struct green__bytes *bytes = green__bytes_copy(request->value, request->value_length);
     if (bytes == NULL) {
         return -ENOMEM;
     }
@@ -123,11 +110,11 @@ store_value(struct bytes **place, const struct green__request *request)
 }
 
 static int64_t
-add_number(struct bytes **place, int64_t amount, struct green__reply *reply)
+add_number(struct green__bytes **place, int64_t amount, struct green__reply *reply)
 {
     uint64_t sum = 0;
     if (*place == NULL) {
-        *place = copy_bytes(&sum, sizeof sum);
+        *place = green__bytes_copy(&sum, sizeof sum);
         if (*place == NULL) {
             return -ENOMEM;
         }
@@ -144,28 +131,29 @@ add_number(struct bytes **place, int64_t amount, struct green__reply *reply)
 
 /* ---- dicts ---- */
 
-static struct bytes *
-find_key(const struct object *dict, const struct green__request *request)
+static struct green__bytes *
+find_key(const struct green__object *dict, const struct green__request *request)
 {
     const struct green__map_entry *entry = green__map_find(&dict->dict, request->key);
     return entry == NULL ? NULL : entry->value;
 }
 
 /** Where a key's value is, made if there is none; NULL without memory. */
-static struct bytes **
-make_key(struct object *dict, const struct green__request *request)
+static struct green__bytes **
+make_key(struct green__object *dict, const struct green__request *request)
 {
     struct green__map_entry *entry = green__map_add(&dict->dict, request->key);
-    return entry == NULL ? NULL : (struct bytes **)(void *)&entry->value;
+    return entry == NULL ? NULL : (struct green__bytes **)(void *)&entry->value;
 }
 
 static int64_t
-change_key(struct object *dict, const struct green__request *request, struct green__reply *reply)
+change_key(struct green__object *dict, const struct green__request *request,
+           struct green__reply *reply)
 {
-    struct bytes **place = make_key(dict, request);
+    struct green__bytes **place = make_key(dict, request);
     int64_t result = -ENOMEM;
     if (place != NULL) {
-        result = request->call == GREEN__DICT_SET ? store_value(place, request)
+        result = request->call != GREEN__DICT_ADD ? store_value(place, request)
                                                   : add_number(place, request->number, reply);
         if (*place == NULL) {
             green__map_remove(&dict->dict, request->key);
@@ -174,15 +162,41 @@ change_key(struct object *dict, const struct green__request *request, struct gre
     return result;
 }
 
+/** Get, and pop, which takes it out too. */
 static int64_t
-dict_get(struct object *dict, const struct green__request *request, struct green__reply *reply)
+dict_get(struct green__object *dict, const struct green__request *request,
+         struct green__reply *reply)
 {
-    const struct bytes *bytes = find_key(dict, request);
-    return bytes == NULL ? -ENOENT : reply_bytes(reply, bytes);
+    const struct green__bytes *bytes = find_key(dict, request);
+    int64_t result = bytes == NULL ? -ENOENT : green__reply_bytes(reply, bytes);
+    if (request->call == GREEN__DICT_POP && result >= 0) {
+        green__free(green__map_remove(&dict->dict, request->key));
+    }
+    return result;
+}
+
+/** Set a key that is not there; the reply is what it has then. */
+static int64_t
+dict_set_default(struct green__object *dict, const struct green__request *request,
+                 struct green__reply *reply)
+{
+    if (find_key(dict, request) == NULL) {
+        int64_t err = change_key(dict, request, reply);
+        if (err != 0) {
+            return err;
+        }
+        reply->head.number = 1;
+    }
+    int64_t result = dict_get(dict, request, reply);
+    if (result < 0 && reply->head.number == 1) {
+        green__free(green__map_remove(&dict->dict, request->key));
+    }
+    return result;
 }
 
 static int64_t
-dict_delete(struct object *dict, const struct green__request *request, struct green__reply *reply)
+dict_delete(struct green__object *dict, const struct green__request *request,
+            struct green__reply *reply)
 {
     (void)reply;
     if (find_key(dict, request) == NULL) {
@@ -193,7 +207,8 @@ dict_delete(struct object *dict, const struct green__request *request, struct gr
 }
 
 static int64_t
-dict_len(struct object *dict, const struct green__request *request, struct green__reply *reply)
+dict_len(struct green__object *dict, const struct green__request *request,
+         struct green__reply *reply)
 {
     (void)request;
     (void)reply;
@@ -209,17 +224,17 @@ measure_key(struct green__map_entry *entry, void *size)
 static void
 reply_key(struct green__map_entry *entry, void *reply)
 {
-    reply_item(reply, entry->key, strlen(entry->key));
+    green__reply_item(reply, entry->key, strlen(entry->key));
 }
 
 static int64_t
-dict_keys(struct object *dict, const struct green__request *request, struct green__reply *reply)
+dict_keys(struct green__object *dict, const struct green__request *request,
+          struct green__reply *reply)
 {
     (void)request;
     size_t size = 0;
     green__map_each(&dict->dict, measure_key, &size);
-    reply->bytes = green__alloc(size + 1);
-    if (reply->bytes == NULL) {
+    if (green__reply_reserve(reply, size) != 0) {
         return -ENOMEM;
     }
     green__map_each(&dict->dict, reply_key, reply);
@@ -229,36 +244,50 @@ dict_keys(struct object *dict, const struct green__request *request, struct gree
 /* ---- lists ---- */
 
 /** The item at the request's index; NULL when there is none. */
-static struct bytes **
-find_item(struct object *list, const struct green__request *request)
+static struct green__bytes **
+find_item(struct green__object *list, const struct green__request *request)
 {
     int64_t index = request->number;
     index += index < 0 ? (int64_t)list->count : 0;
     return index < 0 || index >= (int64_t)list->count ? NULL : &list->items[index];
 }
 
-static int64_t
-list_insert(struct object *list, const struct green__request *request, struct green__reply *reply)
+int64_t
+green__list_reserve(struct green__object *list, size_t more)
 {
-    (void)reply;
-    int64_t count = (int64_t)list->count;
-    int64_t index = request->call == GREEN__LIST_APPEND ? count : request->number;
-    index += index < 0 ? count : 0;
-    index = index < 0 ? 0 : index > count ? count : index;
-    if (list->count == list->room) {
-        size_t room = list->room == 0 ? 8 : 2 * list->room;
-        struct bytes **items = green__realloc(list->items, room * sizeof *items);
+    size_t room = list->room == 0 ? 8 : list->room;
+    while (room < list->count + more) {
+        room *= 2;
+    }
+    if (room > list->room) {
+        struct green__bytes **items = green__realloc(list->items, room * sizeof(*items));
         if (items == NULL) {
             return -ENOMEM;
         }
         list->items = items;
         list->room = room;
     }
-    struct bytes *bytes = copy_bytes(request->value, request->value_length);
+    return 0;
+}
+
+static int64_t
+list_insert(struct green__object *list, const struct green__request *request,
+            struct green__reply *reply)
+{
+    (void)reply;
+    int64_t count = (int64_t)list->count;
+    int64_t index = request->call == GREEN__LIST_APPEND ? count : request->number;
+    index += index < 0 ? count : 0;
+    index = index < 0 ? 0 : index > count ? count : index;
+    int64_t err = green__list_reserve(list, 1);
+    if (err != 0) {
+        return err;
+    }
+    struct green__bytes *bytes = green__bytes_copy(request->value, request->value_length);
     if (bytes == NULL) {
         return -ENOMEM;
     }
-    struct bytes **place = &list->items[index];
+    struct green__bytes **place = &list->items[index];
     memmove(place + 1, place, (size_t)(count - index) * sizeof *place);
     *place = bytes;
     list->count++;
@@ -266,18 +295,20 @@ list_insert(struct object *list, const struct green__request *request, struct gr
 }
 
 static int64_t
-list_set(struct object *list, const struct green__request *request, struct green__reply *reply)
+list_set(struct green__object *list, const struct green__request *request,
+         struct green__reply *reply)
 {
     (void)reply;
-    struct bytes **place = find_item(list, request);
+    struct green__bytes **place = find_item(list, request);
     return place == NULL ? -ERANGE : store_value(place, request);
 }
 
 static int64_t
-list_get(struct object *list, const struct green__request *request, struct green__reply *reply)
+list_get(struct green__object *list, const struct green__request *request,
+         struct green__reply *reply)
 {
-    struct bytes **place = find_item(list, request);
-    int64_t result = place == NULL ? -ERANGE : reply_bytes(reply, *place);
+    struct green__bytes **place = find_item(list, request);
+    int64_t result = place == NULL ? -ERANGE : green__reply_bytes(reply, *place);
     if (request->call == GREEN__LIST_POP && result >= 0) {
         green__free(*place);
         list->count--;
@@ -288,7 +319,8 @@ list_get(struct object *list, const struct green__request *request, struct green
 }
 
 static int64_t
-list_len(struct object *list, const struct green__request *request, struct green__reply *reply)
+list_len(struct green__object *list, const struct green__request *request,
+         struct green__reply *reply)
 {
     (void)request;
     (void)reply;
@@ -296,19 +328,19 @@ list_len(struct object *list, const struct green__request *request, struct green
 }
 
 static int64_t
-list_items(struct object *list, const struct green__request *request, struct green__reply *reply)
+list_items(struct green__object *list, const struct green__request *request,
+           struct green__reply *reply)
 {
     (void)request;
-    size_t size = 1;
+    size_t size = 0;
     for (size_t i = 0; i < list->count; i++) {
         size += sizeof(uint64_t) + list->items[i]->length;
     }
-    reply->bytes = green__alloc(size);
-    if (reply->bytes == NULL) {
+    if (green__reply_reserve(reply, size) != 0) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < list->count; i++) {
-        reply_item(reply, list->items[i]->data, list->items[i]->length);
+        green__reply_item(reply, list->items[i]->data, list->items[i]->length);
     }
     return (int64_t)list->count;
 }
@@ -316,21 +348,24 @@ list_items(struct object *list, const struct green__request *request, struct gre
 /* ---- values ---- */
 
 static int64_t
-value_set(struct object *object, const struct green__request *request, struct green__reply *reply)
+value_set(struct green__object *object, const struct green__request *request,
+          struct green__reply *reply)
 {
     (void)reply;
     return store_value(&object->value, request);
 }
 
 static int64_t
-value_get(struct object *object, const struct green__request *request, struct green__reply *reply)
+value_get(struct green__object *object, const struct green__request *request,
+          struct green__reply *reply)
 {
     (void)request;
-    return object->value == NULL ? -ENOENT : reply_bytes(reply, object->value);
+    return object->value == NULL ? -ENOENT : green__reply_bytes(reply, object->value);
 }
 
 static int64_t
-value_add(struct object *object, const struct green__request *request, struct green__reply *reply)
+value_add(struct green__object *object, const struct green__request *request,
+          struct green__reply *reply)
 {
     return add_number(&object->value, request->number, reply);
 }
@@ -338,42 +373,54 @@ value_add(struct object *object, const struct green__request *request, struct gr
 /* ---- calls ---- */
 
 static const struct {
-    enum kind kind;
+    enum green__object_kind kind;
     bool makes;  /* the object, if there is none */
     int missing; /* the result, if there is none and it is not made */
-    int64_t (*answer)(struct object *object, const struct green__request *request,
-                      struct green__reply *reply);
+    green__answer *answer;
 } calls[GREEN__CALLS] = {
-    [GREEN__DICT_SET] = {DICT, true, 0, change_key},
-    [GREEN__DICT_GET] = {DICT, false, -ENOENT, dict_get},
-    [GREEN__DICT_DELETE] = {DICT, false, -ENOENT, dict_delete},
-    [GREEN__DICT_LEN] = {DICT, false, 0, dict_len},
-    [GREEN__DICT_KEYS] = {DICT, false, 0, dict_keys},
-    [GREEN__DICT_ADD] = {DICT, true, 0, change_key},
-    [GREEN__LIST_APPEND] = {LIST, true, 0, list_insert},
-    [GREEN__LIST_INSERT] = {LIST, true, 0, list_insert},
-    [GREEN__LIST_SET] = {LIST, false, -ERANGE, list_set},
-    [GREEN__LIST_GET] = {LIST, false, -ERANGE, list_get},
-    [GREEN__LIST_POP] = {LIST, false, -ERANGE, list_get},
-    [GREEN__LIST_LEN] = {LIST, false, 0, list_len},
-    [GREEN__LIST_ITEMS] = {LIST, false, 0, list_items},
-    [GREEN__VALUE_SET] = {VALUE, true, 0, value_set},
-    [GREEN__VALUE_GET] = {VALUE, false, -ENOENT, value_get},
-    [GREEN__VALUE_ADD] = {VALUE, true, 0, value_add},
+    [GREEN__DICT_SET] = {GREEN__DICT, true, 0, change_key},
+    [GREEN__DICT_GET] = {GREEN__DICT, false, -ENOENT, dict_get},
+    [GREEN__DICT_DELETE] = {GREEN__DICT, false, -ENOENT, dict_delete},
+    [GREEN__DICT_LEN] = {GREEN__DICT, false, 0, dict_len},
+    [GREEN__DICT_KEYS] = {GREEN__DICT, false, 0, dict_keys},
+    [GREEN__DICT_ADD] = {GREEN__DICT, true, 0, change_key},
+    [GREEN__DICT_POP] = {GREEN__DICT, false, -ENOENT, dict_get},
+    [GREEN__DICT_DEFAULT] = {GREEN__DICT, true, 0, dict_set_default},
+    [GREEN__DICT_ITEMS] = {GREEN__DICT, false, 0, green__dict_items},
+    [GREEN__DICT_VALUES] = {GREEN__DICT, false, 0, green__dict_values},
+    [GREEN__DICT_UPDATE] = {GREEN__DICT, true, 0, green__dict_update},
+    [GREEN__DICT_CLEAR] = {GREEN__DICT, false, 0, green__dict_clear},
+    [GREEN__LIST_APPEND] = {GREEN__LIST_OBJECT, true, 0, list_insert},
+    [GREEN__LIST_INSERT] = {GREEN__LIST_OBJECT, true, 0, list_insert},
+    [GREEN__LIST_SET] = {GREEN__LIST_OBJECT, false, -ERANGE, list_set},
+    [GREEN__LIST_GET] = {GREEN__LIST_OBJECT, false, -ERANGE, list_get},
+    [GREEN__LIST_POP] = {GREEN__LIST_OBJECT, false, -ERANGE, list_get},
+    [GREEN__LIST_LEN] = {GREEN__LIST_OBJECT, false, 0, list_len},
+    [GREEN__LIST_ITEMS] = {GREEN__LIST_OBJECT, false, 0, list_items},
+    [GREEN__LIST_EXTEND] = {GREEN__LIST_OBJECT, true, 0, green__list_extend},
+    [GREEN__LIST_INDEX] = {GREEN__LIST_OBJECT, false, -ENOENT, green__list_find},
+    [GREEN__LIST_COUNT] = {GREEN__LIST_OBJECT, false, 0, green__list_find},
+    [GREEN__LIST_REMOVE] = {GREEN__LIST_OBJECT, false, -ENOENT, green__list_find},
+    [GREEN__LIST_SORT] = {GREEN__LIST_OBJECT, false, 0, green__list_sort},
+    [GREEN__LIST_REVERSE] = {GREEN__LIST_OBJECT, false, 0, green__list_reverse},
+    [GREEN__LIST_CLEAR] = {GREEN__LIST_OBJECT, false, 0, green__list_clear},
+    [GREEN__VALUE_SET] = {GREEN__VALUE, true, 0, value_set},
+    [GREEN__VALUE_GET] = {GREEN__VALUE, false, -ENOENT, value_get},
+    [GREEN__VALUE_ADD] = {GREEN__VALUE, true, 0, value_add},
 };
 
 static int64_t
 answer(struct green__store *store, const struct green__request *request, struct green__reply *reply)
 {
     if (request->call == GREEN__FORGET) {
-        struct object *object = green__map_remove(&store->objects, request->name);
+        struct green__object *object = green__map_remove(&store->objects, request->name);
         release_object(object);
         return object == NULL ? -ENOENT : 0;
     }
     if (request->call >= GREEN__CALLS || request->name == NULL || request->key == NULL) {
         return -EINVAL;
     }
-    struct object *object;
+    struct green__object *object;
     int err = find_object(store, request->name, calls[request->call].kind,
                           calls[request->call].makes, &object);
     if (err != 0) {

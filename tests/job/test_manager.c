@@ -132,6 +132,109 @@ START_TEST(lists)
 }
 END_TEST
 
+#define ITEM(text)                       \
+    {                                    \
+        (void *)(text), sizeof(text) - 1 \
+    }
+
+/** All items of the list, with a blank after each. */
+static const char *
+list_of(const char *name)
+{
+    static char text[256];
+    struct green_manager_item *items;
+    ssize_t count = green_manager_list_items(manager, name, &items);
+    ck_assert_int_ge(count, 0);
+    text[0] = '\0';
+    for (ssize_t i = 0; i < count; i++) {
+        strcat(strcat(text, items[i].data), " ");
+    }
+    green_manager_free(items);
+    return text;
+}
+
+START_TEST(dicts_in_bulk)
+{
+    static const char *const keys[] = {"b", "a", "b", "c"};
+    static const struct green_manager_item values[] = {ITEM("1"), ITEM("2"), ITEM("3"), ITEM("")};
+    struct green_manager_item *items;
+    void *value;
+    make_manager();
+    ck_assert_int_eq(green_manager_dict_clear(manager, "d"), 0);
+    ck_assert_int_eq(green_manager_dict_pop(manager, "d", "a", &value), -ENOENT);
+    ck_assert_int_eq(green_manager_dict_update(manager, "d", keys, values, 4), 0);
+    ck_assert_int_eq(green_manager_dict_update(manager, "d", NULL, NULL, 0), 0);
+    ck_assert_int_eq(green_manager_dict_len(manager, "d"), 3);
+    ck_assert_int_eq(green_manager_dict_items(manager, "d", &items), 3);
+    for (int i = 0; i < 6; i += 2) { /* the later of two values for a key stays */
+        const char *key = items[i].data;
+        ck_assert_str_eq(items[i + 1].data, key[0] == 'a' ? "2" : key[0] == 'b' ? "3" : "");
+    }
+    green_manager_free(items);
+    ck_assert_int_eq(green_manager_dict_values(manager, "d", &items), 3);
+    qsort(items, 3, sizeof *items, by_text);
+    ck_assert_str_eq(items[0].data, "");
+    ck_assert_str_eq(items[1].data, "2");
+    ck_assert_str_eq(items[2].data, "3");
+    green_manager_free(items);
+    ck_assert_int_eq(green_manager_dict_pop(manager, "d", "a", &value), 1);
+    ck_assert_str_eq(value, "2");
+    green_manager_free(value);
+    ck_assert_int_eq(green_manager_dict_get(manager, "d", "a", &value), -ENOENT);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(
+            green_manager_dict_setdefault(manager, "d", "a", i == 0 ? "new" : "no", 2 + !i, &value),
+            3);
+        ck_assert_str_eq(value, "new");
+        green_manager_free(value);
+    }
+    ck_assert_int_eq(green_manager_list_extend(manager, "d", values, 1), -EINVAL);
+    ck_assert_int_eq(green_manager_dict_clear(manager, "d"), 0);
+    ck_assert_int_eq(green_manager_dict_len(manager, "d"), 0);
+    end_manager();
+}
+END_TEST
+
+START_TEST(lists_in_bulk)
+{
+    static const struct green_manager_item words[] = {ITEM("pear"), ITEM("fig"), ITEM("apple"),
+                                                      ITEM("fig"), ITEM("figs")};
+    make_manager();
+    ck_assert_int_eq(green_manager_list_sort(manager, "l", GREEN_SORT_BYTES), 0);
+    ck_assert_int_eq(green_manager_list_remove(manager, "l", "fig", 3), -ENOENT);
+    ck_assert_int_eq(green_manager_list_count(manager, "l", "fig", 3), 0);
+    ck_assert_int_eq(green_manager_list_extend(manager, "l", words, 5), 0);
+    ck_assert_int_eq(green_manager_list_extend(manager, "l", words, 0), 0);
+    ck_assert_str_eq(list_of("l"), "pear fig apple fig figs ");
+    ck_assert_int_eq(green_manager_list_index(manager, "l", "fig", 3), 1);
+    ck_assert_int_eq(green_manager_list_index(manager, "l", "figs", 4), 4);
+    ck_assert_int_eq(green_manager_list_index(manager, "l", "fi", 2), -ENOENT);
+    ck_assert_int_eq(green_manager_list_count(manager, "l", "fig", 3), 2);
+    ck_assert_int_eq(green_manager_list_remove(manager, "l", "fig", 3), 0);
+    ck_assert_str_eq(list_of("l"), "pear apple fig figs ");
+    ck_assert_int_eq(green_manager_list_reverse(manager, "l"), 0);
+    ck_assert_str_eq(list_of("l"), "figs fig apple pear ");
+    ck_assert_int_eq(green_manager_list_sort(manager, "l", GREEN_SORT_BYTES), 0);
+    ck_assert_str_eq(list_of("l"), "apple fig figs pear ");
+    ck_assert_int_eq(green_manager_list_sort(manager, "l", GREEN_SORT_REVERSE), 0);
+    ck_assert_str_eq(list_of("l"), "pear figs fig apple ");
+    ck_assert_int_eq(green_manager_list_clear(manager, "l"), 0);
+    ck_assert_int_eq(green_manager_list_len(manager, "l"), 0);
+    static const int64_t numbers[] = {300, -1, 2, -70000000000};
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(green_manager_list_append(manager, "l", &numbers[i], 8), 0);
+    }
+    ck_assert_int_eq(green_manager_list_append(manager, "l", "odd", 3), 0);
+    ck_assert_int_eq(green_manager_list_sort(manager, "l", GREEN_SORT_NUMBERS), 0);
+    static const int order[] = {3, 1, 2, 0};
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(green_manager_list_index(manager, "l", &numbers[order[i]], 8), i);
+    }
+    ck_assert_int_eq(green_manager_list_index(manager, "l", "odd", 3), 4);
+    end_manager();
+}
+END_TEST
+
 START_TEST(values)
 {
     void *value;
@@ -355,6 +458,8 @@ main(void)
     const TTest *const tests[] = {
         dicts,
         lists,
+        dicts_in_bulk,
+        lists_in_bulk,
         values,
         many_at_once,
         clients_die,

@@ -444,6 +444,7 @@ START_TEST(each_puts_in_its_order)
 {
     lane_length = stress(100000, 2000);
     check_lanes(0); /* the ring grows under way */
+    lane_length /= 20;
     check_lanes(1);
     check_lanes(100);
 }

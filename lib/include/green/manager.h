@@ -5,7 +5,9 @@
  * number at a time. An object is named by a string and made by the first call that changes it; the
  * manager and the name are the proxy. Each call is one request, which is carried out as a whole
  * before or after any other. Keys are strings; values are byte strings, copied there and back. A
- * namespace is a dict whose keys are the attributes.
+ * namespace is a dict whose keys are the attributes. What Python's manager has beside these is in
+ * ipc.h, in shared memory and without a process between: locks, semaphores, events, conditions,
+ * barriers, queues and arrays.
  *
  * The manager is a daemon process: it ends with its creator, or by green_manager_destroy(). A
  * client that dies harms nobody. When the manager is gone, calls fail and never hang.
@@ -105,6 +107,43 @@ GREEN_API GREEN_SUSPENDS ssize_t green_manager_dict_keys(struct green_manager *m
                                                          const char *name,
                                                          struct green_manager_item **ret_keys);
 
+/** Get a key's value and take the key out; as green_manager_dict_get(). */
+GREEN_API GREEN_SUSPENDS ssize_t green_manager_dict_pop(struct green_manager *manager,
+                                                        const char *name, const char *key,
+                                                        void **ret_value);
+
+/** Set a key that is not there; then get its value, as green_manager_dict_get(). */
+GREEN_API GREEN_SUSPENDS ssize_t green_manager_dict_setdefault(struct green_manager *manager,
+                                                               const char *name, const char *key,
+                                                               const void *value, size_t length,
+                                                               void **ret_value);
+
+/** Set `count` keys, each to the value of the same place, as one request. 0, or an error named
+ *  above. */
+GREEN_API GREEN_SUSPENDS int green_manager_dict_update(struct green_manager *manager,
+                                                       const char *name, const char *const *keys,
+                                                       const struct green_manager_item *values,
+                                                       size_t count);
+
+/** Get all values, in the order of the keys; as green_manager_dict_keys(). */
+GREEN_API GREEN_SUSPENDS ssize_t green_manager_dict_values(struct green_manager *manager,
+                                                           const char *name,
+                                                           struct green_manager_item **ret_values);
+
+/**
+ * Get all keys and values; as green_manager_dict_keys().
+ *
+ * @param ret_items  Set on success to twice as many: each key, and its value behind it.
+ * @return How many pairs there are, or an error named above.
+ */
+GREEN_API GREEN_SUSPENDS ssize_t green_manager_dict_items(struct green_manager *manager,
+                                                          const char *name,
+                                                          struct green_manager_item **ret_items);
+
+/** Take all keys out. 0, or an error named above. */
+GREEN_API GREEN_SUSPENDS int green_manager_dict_clear(struct green_manager *manager,
+                                                      const char *name);
+
 /**
  * Add to a key's number, atomically: one that is not there is 0.
  *
@@ -154,6 +193,45 @@ GREEN_API GREEN_SUSPENDS ssize_t green_manager_list_len(struct green_manager *ma
 GREEN_API GREEN_SUSPENDS ssize_t green_manager_list_items(struct green_manager *manager,
                                                           const char *name,
                                                           struct green_manager_item **ret_items);
+
+/** Append items, as one request. 0, or an error named above. */
+GREEN_API GREEN_SUSPENDS int green_manager_list_extend(struct green_manager *manager,
+                                                       const char *name,
+                                                       const struct green_manager_item *items,
+                                                       size_t count);
+
+/** The index of the first item with these bytes; -ENOENT, or an error named above. */
+GREEN_API GREEN_SUSPENDS ssize_t green_manager_list_index(struct green_manager *manager,
+                                                          const char *name, const void *item,
+                                                          size_t length);
+
+/** How many items have these bytes; or an error named above. */
+GREEN_API GREEN_SUSPENDS ssize_t green_manager_list_count(struct green_manager *manager,
+                                                          const char *name, const void *item,
+                                                          size_t length);
+
+/** Take out the first item with these bytes. 0, -ENOENT, or an error named above. */
+GREEN_API GREEN_SUSPENDS int green_manager_list_remove(struct green_manager *manager,
+                                                       const char *name, const void *item,
+                                                       size_t length);
+
+enum green_sort {
+    GREEN_SORT_BYTES = 0,   /**< As memcmp() has it; what another begins with comes first. */
+    GREEN_SORT_NUMBERS = 1, /**< Items of eight bytes as int64_t, before any others. */
+    GREEN_SORT_REVERSE = 2, /**< In addition to one of the others. */
+};
+
+/** Sort the items, by enum green_sort. 0, or an error named above. */
+GREEN_API GREEN_SUSPENDS int green_manager_list_sort(struct green_manager *manager,
+                                                     const char *name, unsigned how);
+
+/** Turn the order of the items round. 0, or an error named above. */
+GREEN_API GREEN_SUSPENDS int green_manager_list_reverse(struct green_manager *manager,
+                                                        const char *name);
+
+/** Take all items out. 0, or an error named above. */
+GREEN_API GREEN_SUSPENDS int green_manager_list_clear(struct green_manager *manager,
+                                                      const char *name);
 
 /* ---- values ---- */
 
