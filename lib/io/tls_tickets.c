@@ -89,6 +89,8 @@ green_tls_tickets_create(struct green_tls_tickets **ret_tickets)
         return -ENOMEM;
     }
     (void)madvise(tickets, sizeof *tickets, MADV_DONTDUMP);
+    /* As for configurations: the first use decides whether the library is taken down at exit. */
+    OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
     /* Twice, so that the key before the first is nobody's guess either. */
     int err = green_tls_tickets_rotate(tickets);
     err = err == 0 ? green_tls_tickets_rotate(tickets) : err;
