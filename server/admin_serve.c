@@ -102,6 +102,15 @@ get_status(struct green_http_request *request, struct server *server)
 }
 
 static int
+get_tasks(struct green_http_request *request, struct server *server)
+{
+    (void)server;
+    struct admin_text text = {0};
+    admin_tasks(&text);
+    return reply_text(request, "text/plain; charset=utf-8", &text);
+}
+
+static int
 get_config(struct green_http_request *request, struct server *server)
 {
     struct admin_text text = {0};
@@ -239,11 +248,17 @@ static const struct route {
     bool action; /* it changes something */
     int (*answer)(struct green_http_request *request, struct server *server);
 } routes[] = {
-    {"GET", "/", false, get_page},         {"GET", "/healthz", false, get_healthz},
-    {"GET", "/readyz", false, get_readyz}, {"GET", "/metrics", false, get_metrics},
-    {"GET", "/status", false, get_status}, {"GET", "/config", false, get_config},
-    {"GET", "/events", false, get_events}, {"POST", "/upper", false, post_upper},
-    {"POST", "/drain", true, post_drain},  {"POST", "/log-level", true, post_log_level},
+    {"GET", "/", false, get_page},
+    {"GET", "/healthz", false, get_healthz},
+    {"GET", "/readyz", false, get_readyz},
+    {"GET", "/metrics", false, get_metrics},
+    {"GET", "/status", false, get_status},
+    {"GET", "/config", false, get_config},
+    {"GET", "/events", false, get_events},
+    {"GET", "/tasks", false, get_tasks},
+    {"POST", "/upper", false, post_upper},
+    {"POST", "/drain", true, post_drain},
+    {"POST", "/log-level", true, post_log_level},
 };
 
 static int

@@ -23,6 +23,9 @@ void admin_text_free(struct admin_text *text);
 /** Prometheus's text format, version 0.0.4, of all that echod counts. */
 void admin_metrics(struct admin_text *text);
 
+/** What the tasks and threads of every process that serves do. Suspends. */
+void admin_tasks(struct admin_text *text);
+
 struct server;
 
 /** The same as one JSON object, in one line. */

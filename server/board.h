@@ -22,6 +22,8 @@ struct place {
     atomic_uint open; /**< Connections of a worker that has many, from their accept on. */
     /** When its loop last turned, as green_after(0); 0 where it has no loop. */
     _Atomic uint64_t beat_ns;
+    uint64_t
+        asked_ns; /**< When it was asked what it does, for its loop stands still; 0: was not. */
 };
 
 /** The board: written by the workers, read by the supervisor, and by workers about the others. */

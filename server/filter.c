@@ -17,6 +17,7 @@
 #ifdef ECHOD_SECCOMP
 
 #include <errno.h>
+#include <signal.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -161,9 +162,10 @@ filter_tighten(void)
             err = seccomp_rule_add(filter, refuse, SCMP_SYS(clone), 1,
                                    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
         }
-        if (err == 0) { /* the admin pages' order to drain is a signal to their parent */
-            err = seccomp_rule_add(filter, refuse, SCMP_SYS(kill), 1,
-                                   SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getppid()));
+        if (err == 0) { /* the admin pages order their parent to drain, and all to dump */
+            err = seccomp_rule_add(filter, refuse, SCMP_SYS(kill), 2,
+                                   SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getppid()),
+                                   SCMP_A1(SCMP_CMP_NE, SIGQUIT));
         }
         err = load(filter, err);
     }

@@ -24,6 +24,7 @@
 #include "settings.h"
 #include "signals.h"
 #include "stats.h"
+#include "tasks.h"
 #include "upgrade.h"
 #include "upper.h"
 
@@ -74,7 +75,8 @@ prepare(struct server *server)
     const struct options *options = &server->options;
     size_t rows = options->max_workers + options->workers + WORKERS_ROOM + 1;
     settings_apply(options);
-    if (settings_share() != 0 || stats_share(rows) != 0 || limits_share(options) != 0) {
+    if (settings_share() != 0 || stats_share(rows) != 0 || limits_share(options) != 0 ||
+        tasks_share() != 0) {
         log_write(LOG_ERROR, "there is no memory for what workers share");
         return 1;
     }

@@ -12,6 +12,7 @@
 #include <green.h>
 
 #include "log.h"
+#include "tasks.h"
 
 static const int watched[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
 
@@ -77,10 +78,25 @@ signals_wait(int signal_fd)
     return order;
 }
 
-void
-signals_dump_apart(int signal_fd, void (*report)(void *arg), void *arg)
+static void (*report_before)(void);
+
+/** Where the dump goes that was asked for. */
+static int
+say_where(void *arg)
 {
-    int err = green_dump_on_signal(SIGQUIT, report, arg);
+    int fd = tasks_where();
+    (void)arg;
+    if (fd < 0 && report_before != NULL) {
+        report_before();
+    }
+    return fd < 0 ? STDERR_FILENO : fd;
+}
+
+void
+signals_dump_apart(int signal_fd, void (*report)(void))
+{
+    report_before = report;
+    int err = green_dump_on_signal(SIGQUIT, say_where, NULL);
     if (err != 0) {
         log_write(LOG_WARNING, "SIGQUIT has to wait its turn: %s", green_strerror(err));
         return;
@@ -111,7 +127,7 @@ signals_for_blocking_worker(int signal_fd)
     memset(&action, 0, sizeof action);
     sigemptyset(&action.sa_mask);
     sigemptyset(&set);
-    signals_dump_apart(-1, NULL, NULL);
+    signals_dump_apart(-1, NULL);
     for (size_t i = 0; i < WATCHED_COUNT; i++) {
         if (watched[i] == SIGQUIT) {
             continue; /* it stays blocked: a thread of its own takes it */

@@ -33,9 +33,11 @@ enum order signals_read(int signal_fd);
  * In a process that serves: have SIGQUIT dump whatever the process is at, by a thread that does
  * nothing else, and take it off the signalfd. Where there can be no such thread it stays there.
  *
- * @param report  Called with arg before the dump, on that thread; may be NULL.
+ * Where it goes is told by tasks_where(): to standard error, or to who asked for it by HTTP.
+ *
+ * @param report  Called before a dump to standard error, on that thread; may be NULL.
  */
-void signals_dump_apart(int signal_fd, void (*report)(void *arg), void *arg);
+void signals_dump_apart(int signal_fd, void (*report)(void));
 
 /**
  * In a worker process that blocks in its calls: a signalfd would not be read. SIGTERM cancels the

@@ -64,9 +64,8 @@ count_unserved(const struct green_server *stream)
 }
 
 static void
-report(void *arg)
+report(void)
 {
-    (void)arg;
     pthread_mutex_lock(&reported.lock);
     const struct green_server *stream = reported.stream;
     if (stream != NULL) {
@@ -89,7 +88,7 @@ report_on(const struct green_server *stream)
 static void
 dump(void)
 {
-    report(NULL);
+    report();
     green_dump(STDERR_FILENO);
 }
 
@@ -186,7 +185,7 @@ open_stream(struct server *server, enum green_kind kind, unsigned limit)
         log_write(LOG_ERROR, "cannot start to serve: %s", green_strerror(err));
         return NULL;
     }
-    signals_dump_apart(server->signal_fd, report, NULL);
+    signals_dump_apart(server->signal_fd, report);
     return stream;
 }
 

@@ -19,6 +19,7 @@
 
 #include "events.h"
 #include "filter.h"
+#include "hang.h"
 #include "leave.h"
 #include "limits.h"
 #include "settings.h"
@@ -100,6 +101,7 @@ start_at(struct supervisor *self, size_t i, work_function work)
     atomic_store(&stats_row(i)->connections, 0);
     atomic_store(&place->cut, 0);
     atomic_store(&place->open, 0);
+    place->asked_ns = 0;
     atomic_store(&place->beat_ns, self->force->fixed ? green_after(0) : 0);
     int err = green_spawn_as(GREEN_PROCESS, worker_main, &start, &options, &self->jobs[i]);
     if (err != 0) {
@@ -300,19 +302,14 @@ scale(struct supervisor *self, enum order order)
     log_write(LOG_INFO, "there are to be %u workers now", least);
 }
 
-/** A worker whose loop stands still serves nobody: it is killed, and then replaced. */
 static void
 end_those_that_hang(struct supervisor *self)
 {
-    uint64_t limit_ns = setting(SETTING_WORKER_TIMEOUT_MS) * 1000000u;
-    uint64_t now_ns = green_after(0);
-    for (size_t i = 0; i < self->board->capacity && limit_ns > 0 && !self->draining; i++) {
-        uint64_t beat_ns = atomic_load(&self->board->places[i].beat_ns);
-        if (self->jobs[i] != NULL && beat_ns != 0 && beat_ns + limit_ns < now_ns) {
-            log_write(LOG_ERROR, "worker %d has not turned its loop for %ju ms",
-                      (int)green_job_pid(self->jobs[i]), (uintmax_t)((now_ns - beat_ns) / 1000000));
-            atomic_store(&self->board->places[i].beat_ns, 0);
-            green_job_terminate(self->jobs[i], SIGKILL);
+    for (size_t i = 0; i < self->board->capacity && !self->draining; i++) {
+        struct green_job *job = self->jobs[i];
+        int signal = job == NULL ? 0 : hang_look(&self->board->places[i], green_job_pid(job));
+        if (signal != 0) {
+            green_job_terminate(job, signal);
         }
     }
 }

@@ -337,7 +337,7 @@ green_dump(int fd)
 static struct {
     atomic_int process; /* which has a thread for it */
     int signo;
-    void (*also)(void *arg);
+    int (*where)(void *arg);
     void *arg;
 } watched;
 
@@ -352,17 +352,15 @@ watch(void *arg)
     sigaddset(&set, watched.signo);
     for (;;) {
         if (sigwait(&set, &got) == 0) {
-            if (watched.also != NULL) {
-                watched.also(watched.arg);
-            }
-            green_dump(STDERR_FILENO);
+            int fd = watched.where != NULL ? watched.where(watched.arg) : STDERR_FILENO;
+            green_dump(fd);
         }
     }
     return NULL;
 }
 
 int
-green_dump_on_signal(int signo, void (*also)(void *arg), void *arg)
+green_dump_on_signal(int signo, int (*where)(void *arg), void *arg)
 {
     sigset_t set;
     sigset_t all;
@@ -378,7 +376,7 @@ green_dump_on_signal(int signo, void (*also)(void *arg), void *arg)
         return -EBUSY;
     }
     watched.signo = signo;
-    watched.also = also;
+    watched.where = where;
     watched.arg = arg;
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     sigfillset(&all);

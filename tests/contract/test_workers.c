@@ -205,6 +205,29 @@ START_TEST(a_worker_whose_loop_stands_still_is_replaced)
 }
 END_TEST
 
+/* What it was at is told before it is killed: nobody can say afterwards. */
+START_TEST(one_that_computes_for_ever_dumps_before_it_is_killed)
+{
+    struct server server = server_start(OPTIONS("--worker-timeout=1s", "--burn=600s"));
+    char line[64];
+    int fd = client_connect(&server);
+    client_say(fd, "x");
+    client_await_read(&server, fd);
+    pid_t busy = server_owner(&server, fd);
+    ck_assert_int_gt(busy, 0);
+    AWAIT(&server, server_logged(&server, "is killed for that") == 1);
+    client_expect_cut(fd);
+    snprintf(line, sizeof line, "dump of process %d:", (int)busy);
+    ck_assert_uint_eq(server_logged(&server, line), 1);
+    ck_assert_uint_eq(server_logged(&server, "end of the dump"), 1);
+#if defined(__x86_64__)
+    ck_assert_uint_gt(server_logged(&server, "    serve+0x"), 0);
+#endif
+    client_close(fd);
+    server_stop(&server);
+}
+END_TEST
+
 const char *
 workers_add(TCase *tcase)
 {
@@ -219,6 +242,7 @@ workers_add(TCase *tcase)
     tcase_add_test(tcase, workers_are_added_and_taken_away);
     if (mode->frugal) {
         tcase_add_test(tcase, a_worker_whose_loop_stands_still_is_replaced);
+        tcase_add_test(tcase, one_that_computes_for_ever_dumps_before_it_is_killed);
     } else {
         tcase_add_test(tcase, the_pool_grows_and_shrinks_back);
     }

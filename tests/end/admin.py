@@ -128,6 +128,41 @@ class Pages(unittest.TestCase):
             connection.close()
 
 
+class Tasks(unittest.TestCase):
+    def test_every_process_says_what_it_does(self):
+        with Admin() as server:
+            connections = [server.connect() for _ in range(3)]
+            for connection in connections:
+                talk(connection, b'hello')
+            said = server.said()
+            for _ in range(2):
+                status, text = server.ask('/tasks')
+                self.assertEqual(status, 200)
+                pids = [worker['pid'] for worker in server.status()['workers']]
+                self.assertEqual(re.findall(r'^green: dump of process (\d+):', text, re.M),
+                                 [str(pid) for pid in pids])
+                self.assertEqual(text.count('green: end of the dump\n'), len(pids))
+                self.assertIn('serve+' if os.uname().machine == 'x86_64' else 'fd ', text)
+            self.assertEqual(server.said(), said)  # nothing of it in the log
+            for connection in connections:
+                talk(connection, b'still there')
+                connection.close()
+
+    def test_one_that_does_not_answer(self):
+        if echod.WRAPPER:
+            self.skipTest('the wrapper would stop')
+        with Admin('--worker-timeout=0') as server:
+            pids = [worker['pid'] for worker in server.status()['workers']]
+            os.kill(pids[-1], signal.SIGSTOP)
+            try:
+                text = server.ask('/tasks')[1]
+            finally:
+                os.kill(pids[-1], signal.SIGCONT)
+            self.assertIn(f'process {pids[-1]} does not answer', text)
+            self.assertEqual(text.count('green: end of the dump\n'), len(pids) - 1)
+            until(lambda: server.ask('/tasks')[1].count('end of the dump\n') == len(pids), 'all')
+
+
 class Actions(unittest.TestCase):
     def test_not_allowed_by_default(self):
         with Admin() as server:

@@ -42,22 +42,23 @@ extern "C" {
 GREEN_API int green_dump(int fd);
 
 /**
- * Have a thread of the library write green_dump() to standard error whenever a signal comes.
+ * Have a thread of the library write green_dump() whenever a signal comes.
  *
- * It works however busy the program's own threads are. `also` is called first, on that thread: it
- * may use what does not suspend, and what it writes stands before the dump. Blocks the signal in
- * the calling thread, and so in all that it starts later; to be called before there are others. A
- * forked child has no such thread until it calls this itself.
+ * It works however busy the program's own threads are. `where` is called first, on that thread, and
+ * says which descriptor the dump is written to; it may use what does not suspend, and what it
+ * writes itself stands before the dump. Blocks the signal in the calling thread, and so in all that
+ * it starts later; to be called before there are others. A forked child has no such thread until it
+ * calls this itself.
  *
  * @param signo  SIGQUIT, or another that nobody else waits for.
- * @param also   Called with arg before each dump; may be NULL.
+ * @param where  Called with arg before each dump; NULL for standard error.
  * @param arg    Stays valid for ever.
  * @return 0, or
  *         -EINVAL  there is no such signal,
  *         -EBUSY   this process has one already,
  *         -EAGAIN  the system refuses another thread.
  */
-GREEN_API int green_dump_on_signal(int signo, void (*also)(void *arg), void *arg);
+GREEN_API int green_dump_on_signal(int signo, int (*where)(void *arg), void *arg);
 
 /** What a loop has done since it was made, or all loops of the process together. */
 struct green_counters {
