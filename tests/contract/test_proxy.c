@@ -208,7 +208,7 @@ START_TEST(peers_over_unix_sockets_are_trusted_by_name)
 {
     char directory[] = "/tmp/echod-proxy-XXXXXX";
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char option[64];
+    char option[128];
     ck_assert_ptr_nonnull(mkdtemp(directory));
     snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", directory);
     snprintf(option, sizeof option, "--unix=%s", address.sun_path);
