@@ -102,6 +102,7 @@ format_line(char *line, size_t size, const struct visit *visit, const char *end)
     double seconds = (double)(green_after(0) - visit->began_ns) / 1e9;
     const struct tally *tally = &visit->tally;
     int length =
+        /* cppcheck-suppress wrongPrintfScanfArgNum ; PRIu64 is more than it takes in */
         snprintf(line, size, form, stamp, format_peer(visit, address), tally->received, tally->sent,
                  tally->messages, seconds, end, wire_describe(&visit->wire, json, tls, sizeof tls),
                  atomic_exchange(&left_out, 0));

@@ -35,8 +35,8 @@ static const char *const allowed[] = {
     "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "close",
     "close_range", "open", "openat", "stat", "fstat", "lstat", "newfstatat", "statx", "statfs",
     "fstatfs", "lseek", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd",
-    "getdents64", "unlink", "unlinkat", "truncate", "ftruncate", "fsync", "fcntl", "dup", "dup2",
-    "dup3", "pipe", "pipe2", "umask",
+    "getdents64", "unlink", "unlinkat", "truncate", "ftruncate", "memfd_create", "fsync", "fcntl",
+    "dup", "dup2", "dup3", "pipe", "pipe2", "umask",
     /* memory */
     "mmap", "munmap", "mprotect", "mremap", "madvise", "mincore", "brk", "membarrier",
     /* signals, time */

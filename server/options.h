@@ -39,22 +39,18 @@ struct options {
     const char *hosts[HOSTS_MAX];
     size_t host_count;
     uint64_t port;
-    bool port_given;
     const char *unix_path;
     uint64_t workers; /**< 0 on the user's side only: the mode's own. */
     uint64_t max_workers;
     uint64_t max_connections; /**< 0 likewise. */
     uint64_t backlog;
-    enum sharing sharing;
     uint64_t stack_size;
     const struct service *service;
-    enum encoding encoding;
     uint64_t delay_ms;
     uint64_t burn_ms;
     uint64_t idle_timeout_ms;
     uint64_t hibernate_ms; /**< 0: never. */
     uint64_t write_timeout_ms;
-    bool proxy_protocol;
     struct networks trusted; /**< Who may send PROXY headers. */
     uint64_t header_timeout_ms;
     uint64_t max_per_address;   /**< 0: no limit, as in the next four. */
@@ -66,7 +62,6 @@ struct options {
     struct files tls_certs; /**< None: connections are plain. */
     struct files tls_keys;  /**< As many, or none: then each is with its certificate. */
     const char *tls_ca;     /**< NULL: clients show no certificate. */
-    enum tls_verify tls_verify;
     uint64_t tls_rotation_ms;
     uint64_t drain_timeout_ms;
     uint64_t upgrade_timeout_ms;
@@ -74,23 +69,28 @@ struct options {
     const char *pidfile;
     const char *user; /**< Whom to become; NULL: nobody else. */
     const char *group;
-    bool seccomp;
     const char *admin; /**< "ADDR:PORT" or "unix:PATH"; NULL: none. */
-    bool admin_insecure;
-    bool admin_actions;
     uint64_t drain_delay_ms;
-    const char *config; /**< The file; NULL: none. */
-    bool check_config;
-    const char *log;        /**< "stderr", "journal" or a file; NULL: stderr. */
-    const char *access_log; /**< "off", "-" or a file; NULL: off. */
-    enum log_format log_format;
-    enum log_level log_level;
+    const char *config;         /**< The file; NULL: none. */
+    const char *log;            /**< "stderr", "journal" or a file; NULL: stderr. */
+    const char *access_log;     /**< "off", "-" or a file; NULL: off. */
     struct options_text *texts; /**< What the texts above are kept in. */
     /** Defaults, file, environment, command line: 0 to 3. A list is of the last that has named it.
      */
     unsigned source;
     unsigned hosts_source;
     unsigned trusted_source;
+    enum sharing sharing;
+    enum encoding encoding;
+    enum tls_verify tls_verify;
+    enum log_format log_format;
+    enum log_level log_level;
+    bool port_given;
+    bool proxy_protocol;
+    bool seccomp;
+    bool admin_insecure;
+    bool admin_actions;
+    bool check_config;
 };
 
 /** One line that says what is wrong, and the exit code that goes with it. */

@@ -114,7 +114,7 @@ privileges_open(const char *path, int flags, mode_t mode)
     int fd = -1;
     if (!becoming) {
         fd = open(path, flags, mode);
-        return fd >= 0 ? fd : -errno;
+        return fd >= 0 ? fd : -errno; /* cppcheck-suppress resourceLeak */
     }
     /* What is there already may be a link that the user has laid: it is opened with his rights. */
     if (setegid(chosen.group) == 0 && seteuid(chosen.user) == 0) {

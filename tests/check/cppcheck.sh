@@ -17,4 +17,5 @@ cppcheck --project="$build/compile_commands.json" --cppcheck-build-dir="$build/c
     --suppress=missingInclude --suppress=missingIncludeSystem --suppress=unmatchedSuppression \
     --suppress=getcontextCalled --suppress=makecontextCalled \
     --suppress=swapcontextCalled --suppress=readdirCalled \
+    --suppress=getpwnamCalled --suppress=getpwuidCalled --suppress=getgrnamCalled \
     --library=posix --library=gnu --template=gcc --quiet -j "$(nproc)"

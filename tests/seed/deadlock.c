@@ -29,21 +29,21 @@ enum want {
 
 /** A mutex, which is held as if to write, or a lock for reading and writing. */
 struct lock {
-    enum kind kind;
-    struct green_mutex mutex;
-    struct green_rwlock rwlock;
     struct task *writer;
+    struct green_rwlock rwlock;
+    struct green_mutex mutex;
+    struct line line;
+    enum kind kind;
     int depth;
     int reads[TASKS_MAX];
-    struct line line;
 };
 
 /** What a task waits for, beside what the harness knows. */
 static struct wait {
-    enum want want;
     struct lock *lock;  /* NULL: none */
     struct task *ended; /* whose end */
-    bool steady;        /* without a deadline: only then it is a link of a cycle */
+    enum want want;
+    bool steady; /* without a deadline: only then it is a link of a cycle */
     bool shielded;
 } waits[TASKS_MAX];
 

@@ -148,7 +148,8 @@ check_once(void)
     while (fgets(line, sizeof line, file) != NULL && strncmp(line, "Seccomp_filters:", 16) != 0) {
     }
     fclose(file);
-    int inherited = atoi(getenv("FILTERS_BEFORE"));
+    const char *before = getenv("FILTERS_BEFORE");
+    int inherited = before == NULL ? 0 : atoi(before);
     return line[0] == '\0' || atoi(line + 16) == inherited + 1 ? 0 : 41;
 }
 
