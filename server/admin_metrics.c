@@ -7,7 +7,6 @@
 
 #include <green.h>
 
-#include "admin_process.h"
 #include "admin_text.h"
 #include "settings.h"
 #include "stats.h"
@@ -19,7 +18,7 @@
 static void
 describe(struct admin_text *text, const char *name, const char *type, const char *help)
 {
-    admin_text_add(text, "# HELP echod_%s %s\n# TYPE echod_%s %s\n", name, help, name, type);
+    admin_text_describe(text, "echod_", name, type, help);
 }
 
 static void
@@ -115,37 +114,8 @@ add_connections(struct admin_text *text)
     }
 }
 
-/** Memory and processor time of all processes that serve. */
-static void
-add_processes(struct admin_text *text)
-{
-    uint64_t memory = 0;
-    double seconds = 0;
-    unsigned workers = 0;
-    for (size_t row = 0; row < stats_rows(); row++) {
-        int pid = (int)atomic_load(&stats_row(row)->gauges[GAUGE_PID]);
-        if (pid != 0) {
-            workers++;
-            memory += admin_process_memory(pid);
-            seconds += admin_process_seconds(pid);
-        }
-    }
-    describe(text, "workers", "gauge", "Processes that serve.");
-    admin_text_add(text, "echod_workers %u\n", workers);
-    admin_text_add(text,
-                   "# HELP process_resident_memory_bytes Resident memory of the processes that "
-                   "serve.\n# TYPE process_resident_memory_bytes gauge\n"
-                   "process_resident_memory_bytes %" PRIu64 "\n",
-                   memory);
-    admin_text_add(text,
-                   "# HELP process_cpu_seconds_total Processor time of the processes that serve "
-                   "now.\n# TYPE process_cpu_seconds_total counter\n"
-                   "process_cpu_seconds_total %.2f\n",
-                   seconds);
-}
-
 void
-admin_metrics(struct admin_text *text)
+admin_metrics(struct admin_text *text, const struct server *server)
 {
     describe(text, "build_info", "gauge", "Which version this is.");
     admin_text_add(text, "echod_build_info{version=\"%s\"} 1\n", green_version());
@@ -174,5 +144,5 @@ admin_metrics(struct admin_text *text)
     each_worker(text, "loop_lag_seconds", "How long what comes has to wait for the loop.",
                 GAUGE_LAG_NS, 1e-9);
     each_worker(text, "stack_high_water_bytes", "The deepest stack.", GAUGE_STACK_MAX, 1);
-    add_processes(text);
+    admin_metrics_processes(text, server);
 }

@@ -87,9 +87,8 @@ get_readyz(struct green_http_request *request, struct server *server)
 static int
 get_metrics(struct green_http_request *request, struct server *server)
 {
-    (void)server;
     struct admin_text text = {0};
-    admin_metrics(&text);
+    admin_metrics(&text, server);
     return reply_text(request, "text/plain; version=0.0.4; charset=utf-8", &text);
 }
 

@@ -41,6 +41,14 @@ admin_text_add(struct admin_text *text, const char *format, ...)
 }
 
 void
+admin_text_describe(struct admin_text *text, const char *prefix, const char *name, const char *type,
+                    const char *help)
+{
+    admin_text_add(text, "# HELP %s%s %s\n# TYPE %s%s %s\n", prefix, name, help, prefix, name,
+                   type);
+}
+
+void
 admin_text_free(struct admin_text *text)
 {
     free(text->bytes);

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "access.h"
 #include "admin.h"
@@ -33,6 +34,9 @@ static void
 load(struct server *server, int argc, char **argv)
 {
     struct complaint complaint;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    server->started = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
     server->argc = argc;
     server->argv = argv;
     int code = options_load(&server->options, argc, argv, &complaint);

@@ -14,7 +14,8 @@
 
 struct server {
     struct options options;
-    int argc; /**< The command line, to be read again. */
+    double started; /**< In seconds since 1970. */
+    int argc;       /**< The command line, to be read again. */
     char **argv;
     struct listeners listeners;
     pid_t successor; /**< The echod that has taken over; 0: none has. */

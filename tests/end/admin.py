@@ -50,6 +50,12 @@ class Admin(echod.Echod):
     def status(self):
         return json.loads(self.ask('/status')[1])
 
+    def processes(self):
+        """All that echod is made of: the one that was started, and its children."""
+        pid = self.process.pid
+        children = echod.read(f'/proc/{pid}/task/{pid}/children')
+        return [pid, *map(int, children.split())]
+
     def metric(self, name):
         """The sum over all workers."""
         values = re.findall(rf'^{name}(?:\{{[^}}]*\}})? (\S+)$', self.ask('/metrics')[1], re.M)
@@ -104,6 +110,28 @@ class Pages(unittest.TestCase):
                                    capture_output=True, timeout=60)
             self.assertEqual((check.returncode, check.stderr, check.stdout), (0, '', ''))
 
+    def test_what_there_is(self):
+        with Admin() as server, server.connect() as connection:
+            talk(connection, b'hello')
+            text = server.ask('/metrics')[1]
+            for name, kind in {
+                    'echod_connections': 'gauge', 'echod_connections_accepted_total': 'counter',
+                    'echod_messages_total': 'counter', 'echod_received_bytes_total': 'counter',
+                    'echod_sent_bytes_total': 'counter',
+                    'echod_message_duration_seconds': 'histogram',
+                    'echod_connections_ended_total': 'counter', 'echod_refused_total': 'counter',
+                    'echod_accept_errors_total': 'counter', 'echod_workers': 'gauge',
+                    'echod_tasks': 'gauge', 'echod_run_queue_length': 'gauge',
+                    'echod_loop_lag_seconds': 'gauge', 'echod_stack_high_water_bytes': 'gauge',
+                    'echod_open_fds': 'gauge', 'echod_max_fds': 'gauge',
+                    'process_cpu_seconds_total': 'counter', 'process_open_fds': 'gauge',
+                    'process_max_fds': 'gauge', 'process_threads': 'gauge',
+                    'process_virtual_memory_bytes': 'gauge',
+                    'process_resident_memory_bytes': 'gauge',
+                    'process_start_time_seconds': 'gauge'}.items():
+                self.assertIn(f'# TYPE {name} {kind}\n', text)
+                self.assertRegex(text, rf'(?m)^{name}(_count)?(\{{.*\}})? [0-9.e+-]+$')
+
     def test_the_service(self):
         with Admin() as server:
             text = 'stra\u00dfe \u0149 ' * 20000
@@ -126,6 +154,65 @@ class Pages(unittest.TestCase):
                     times.append(json.loads(line[6:])['status']['time'])
             self.assertLess(times[0], times[1])
             connection.close()
+
+
+class Processes(unittest.TestCase):
+    """The metrics that Prometheus names process_*, over all processes of echod."""
+
+    def setUp(self):
+        if echod.WRAPPER:
+            self.skipTest('children are the wrapper\'s')
+
+    def compare(self, server, name, look, more=0):
+        """A metric has to be what /proc says, or a little more, while nothing begins or ends."""
+        connection = http.client.HTTPConnection('127.0.0.1', server.admin_port,
+                                                timeout=echod.PATIENCE)
+
+        def same():
+            connection.request('GET', '/metrics')
+            said = connection.getresponse().read().decode()
+            value = float(re.search(rf'^{name} (\S+)$', said, re.M)[1])
+            return 0 <= value - sum(look(f'/proc/{pid}') for pid in server.processes()) <= more
+        try:
+            until(same, name)
+        finally:
+            connection.close()
+
+    def test_sums(self):
+        before = time.time()
+        with Admin() as server:
+            after = time.time()
+            connections = [server.connect() for _ in range(5)]
+            for connection in connections:
+                talk(connection, b'hello')
+            # A thread that waits in accept() has reserved one, which is counted but not shown.
+            self.compare(server, 'process_open_fds', lambda path: len(os.listdir(path + '/fd')),
+                         more=1)
+            self.compare(server, 'process_threads', lambda path: len(os.listdir(path + '/task')))
+            self.compare(server, 'process_max_fds', lambda path: int(
+                re.search(r'^Max open files +(\d+)', echod.read(path + '/limits'), re.M)[1]))
+            started = server.metric('process_start_time_seconds')
+            self.assertTrue(before - 1 <= started <= after + 1, (before, started, after))
+            resident = server.metric('process_resident_memory_bytes')
+            self.assertGreater(resident, 1 << 20)
+            self.assertGreater(server.metric('process_virtual_memory_bytes'), resident)
+            for connection in connections:
+                connection.close()
+
+    def test_processor_time_never_falls(self):
+        """Not even when those end that have used it."""
+        with Admin('--burn=300') as server:
+            with server.connect() as connection:
+                talk(connection, b'some work')
+                used = server.metric('process_cpu_seconds_total')
+                self.assertGreater(used, 0.25)
+                if MODE in ('green2', 'prefork'):
+                    pids = [worker['pid'] for worker in server.status()['workers']]
+                    for pid in pids:
+                        os.kill(pid, signal.SIGKILL)
+                    until(lambda: set(pids).isdisjoint(
+                        w['pid'] for w in server.status()['workers']), 'others')
+            self.assertGreaterEqual(server.metric('process_cpu_seconds_total'), used)
 
 
 class Tasks(unittest.TestCase):
@@ -212,9 +299,7 @@ class Life(unittest.TestCase):
     def admin_process(self, server):
         """Of the children, the one that is no worker."""
         workers = [worker['pid'] for worker in server.status()['workers']]
-        path = f'/proc/{server.process.pid}/task/{server.process.pid}/children'
-        with open(path, encoding='ascii') as file:
-            return [int(pid) for pid in file.read().split() if int(pid) not in workers]
+        return [pid for pid in server.processes()[1:] if pid not in workers]
 
     def test_it_is_started_again(self):
         if echod.WRAPPER:

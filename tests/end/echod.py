@@ -32,6 +32,11 @@ def skip(reason):
     sys.exit(SKIPPED)
 
 
+def read(path):
+    with open(path, encoding='utf-8', errors='replace') as file:
+        return file.read()
+
+
 def raise_descriptor_limit(needed):
     """Allow this process that many descriptors, or skip the script."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
