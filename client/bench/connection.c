@@ -78,10 +78,6 @@ static void
 unmake(struct connection *connection)
 {
     struct loop *loop = connection->loop;
-    if (connection->flusher != NULL) {
-        (void)green_shutdown(connection->channel.fd, SHUT_RDWR); /* wakes who still sends */
-        traffic_end(connection);
-    }
     channel_close(&connection->channel);
     checker_fini(&connection->checker);
     loop->standing--;
@@ -261,9 +257,8 @@ void
 connection_watch(struct connection *connection, uint64_t now_ns)
 {
     struct loop *loop = connection->loop;
-    uint64_t outstanding = connection->channel.fd < 0 || connection->connecting || connection->shut
-                               ? 0
-                               : checker_outstanding(&connection->checker);
+    uint64_t outstanding =
+        connection->standing && !connection->shut ? checker_outstanding(&connection->checker) : 0;
     if (outstanding == 0 || now_ns < connection->progress_ns + patience_ns(connection)) {
         return;
     }
@@ -333,6 +328,7 @@ live(struct connection *connection, bool *first)
         traffic_release(connection, now_ns);
     }
     err = talk(connection);
+    traffic_end(connection);
     judge_end(connection, err);
     bool good = (connection->shut && err == 0) || connection->checker.base > 0;
     unmake(connection);

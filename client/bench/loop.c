@@ -253,6 +253,7 @@ start_connections(struct loop *loop)
         struct connection *connection = &loop->connections[i];
         connection->loop = loop;
         connection->channel.fd = -1;
+        green_mutex_init(&connection->sender);
         connection->stamps = loop->stamps + i * window;
     }
     for (size_t i = 0; i < loop->count; i++) {
@@ -305,6 +306,9 @@ loop_run(void *arg)
     }
     attacks_stop(loop);
     pacer_close(loop);
+    for (size_t i = 0; i < loop->count; i++) {
+        green_mutex_fini(&loop->connections[i].sender);
+    }
     free(loop->connections);
     free(loop->stamps);
     board_end(loop->board);

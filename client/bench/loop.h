@@ -43,9 +43,13 @@ struct connection {
     struct loop *loop;
     struct green_job *job;
     struct green_job *flusher;
+    /** Held by who sends. */
+    struct green_mutex sender;
     struct channel channel;
     /** The buffer of what has just been received, to send from; NULL: there is none. */
     struct green_view *spare;
+    /** It is made, and its end has not come: messages may go. */
+    bool standing;
     /** Nothing can be done with it but to read it to its end. */
     bool broken;
     /** Our side has been shut down. */
@@ -149,10 +153,11 @@ extern const struct checker_events traffic_events;
 /** Begin a connection that has just been made. */
 void traffic_begin(struct connection *connection);
 
-/** Let messages go for which it is time and room, and send them. May suspend in a closed loop. */
+/** Let messages go for which it is time and room, and see that they are sent. Others may run
+ *  meanwhile; waits for the socket in a closed loop only. */
 void traffic_release(struct connection *connection, uint64_t now_ns);
 
-/** Wait until nobody sends on the connection any more. */
+/** The stream has ended: let nothing more go, and wait until nobody sends any more. */
 void traffic_end(struct connection *connection);
 
 /* ---- the open loop's clock: pacer.c ---- */

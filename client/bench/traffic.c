@@ -6,8 +6,12 @@
  * connection's own task may wait if all that can be in flight fits into the buffers on the way:
  * else it would stop to read, and the server would, too.
  *
- * Invariant: `sending` messages are sent as a whole, and sending_offset bytes of the next; at most
- * one task at a time sends. Tasks of the loop only.
+ * A call that sends may let others run even where it need not wait, and its bytes are counted
+ * afterwards. So whoever sends holds the connection's `sender`; who finds it taken leaves what it
+ * has released to the holder, who goes on to the end of what is released.
+ *
+ * Invariant: while nobody holds `sender`, `sending` messages are sent as a whole, and
+ * sending_offset bytes of the next. Tasks of the loop only.
  */
 #include <errno.h>
 #include <string.h>
@@ -128,6 +132,14 @@ send_bytes(struct connection *connection, const unsigned char *bytes, size_t len
     return err != 0 ? err : (ssize_t)length;
 }
 
+/* Whether there is something to send, and somebody to send it to. */
+static bool
+has_more(const struct connection *connection)
+{
+    return connection->standing && !connection->broken &&
+           connection->sending < connection->checker.released;
+}
+
 /* Send a piece of what has been released. Returns whether there may be more. */
 static bool
 send_piece(struct connection *connection, int flags)
@@ -145,7 +157,7 @@ send_piece(struct connection *connection, int flags)
     }
     ssize_t sent = send_bytes(connection, script->request + from, length, flags);
     if (sent < 0) {
-        if (sent != -EAGAIN) {
+        if (sent != -EAGAIN && connection->standing) {
             connection->broken = true;
             loop_count(connection->loop, ECHOC_PHASE_SEND, (int)-sent, 1);
         }
@@ -166,19 +178,23 @@ send_piece(struct connection *connection, int flags)
         connection->sending_at = at + 1 == script->count ? 0 : at + 1;
         page->counts.sent++;
     }
-    return connection->sending < connection->checker.released;
+    return has_more(connection);
 }
 
 static intptr_t
 run_flusher(void *arg)
 {
     struct connection *connection = arg;
-    while (!connection->broken && connection->sending < connection->checker.released &&
-           send_piece(connection, 0)) {
+    int err = green_mutex_lock(&connection->sender, GREEN_FOREVER);
+    if (err != 0) {
+        return err;
+    }
+    while (has_more(connection) && send_piece(connection, 0)) {
         if (connection->loop->plan->load.cut) {
             green_yield();
         }
     }
+    green_mutex_unlock(&connection->sender);
     return 0;
 }
 
@@ -199,14 +215,22 @@ flushing(struct connection *connection)
 void
 traffic_end(struct connection *connection)
 {
+    connection->standing = false;
+    if (connection->flusher == NULL && !green_mutex_locked(&connection->sender)) {
+        return;
+    }
+    struct green_shield shield;
+    green_shield_start(&shield);
+    (void)green_shutdown(connection->channel.fd, SHUT_RDWR); /* wakes who still sends */
+    if (green_mutex_lock(&connection->sender, GREEN_FOREVER) == 0) {
+        green_mutex_unlock(&connection->sender); /* nobody sends from here on */
+    }
     if (connection->flusher != NULL) {
-        struct green_shield shield;
-        green_shield_start(&shield);
         (void)green_job_join(connection->flusher, NULL, GREEN_FOREVER);
-        green_shield_stop(&shield);
         green_job_put(connection->flusher);
         connection->flusher = NULL;
     }
+    green_shield_stop(&shield);
 }
 
 static void
@@ -215,20 +239,19 @@ send_released(struct connection *connection)
     const struct plan *plan = connection->loop->plan;
     bool fits =
         plan->load.step_count == 0 && plan->load.pipeline * plan->load.sizes.max <= FITS_BYTES;
-    if (connection->broken || flushing(connection)) {
-        return; /* the flusher goes on to the end of what is released */
+    /* Between two pieces others run, so that the server sees them one by one. What goes into TLS
+     * cannot be sent in part, so who must not wait leaves it to somebody else. */
+    bool apart = plan->load.cut || (connection->channel.tls != NULL && !fits);
+    if (!has_more(connection) || flushing(connection) ||
+        green_mutex_trylock(&connection->sender) != 0) {
+        return; /* who sends goes on to the end of what is released */
     }
-    if (plan->load.cut || (connection->channel.tls != NULL && !fits)) {
-        /* Between two pieces others run, so that the server sees them one by one. What goes into
-         * TLS cannot be sent in part, so who must not wait leaves it to somebody else. */
-        (void)green_spawn(run_flusher, connection, &connection->flusher);
-        return;
+    while (!apart && send_piece(connection, fits ? 0 : MSG_DONTWAIT)) {
     }
-    while (send_piece(connection, fits ? 0 : MSG_DONTWAIT)) {
-    }
-    if (!connection->broken && connection->sending < connection->checker.released) {
+    if (has_more(connection)) {
         (void)green_spawn(run_flusher, connection, &connection->flusher);
     }
+    green_mutex_unlock(&connection->sender);
 }
 
 void
@@ -243,6 +266,7 @@ traffic_begin(struct connection *connection)
     connection->sending_at = connection->checker.at;
     connection->sending_offset = 0;
     connection->bytes_sent = 0;
+    connection->standing = true;
     connection->broken = false;
     connection->shut = false;
     connection->begun = false;
@@ -256,8 +280,8 @@ static bool
 may_release(struct connection *connection, uint64_t now_ns)
 {
     struct loop *loop = connection->loop;
-    if (loop->stopping || connection->shut || connection->broken || connection->left == 0 ||
-        now_ns >= loop->end_ns) {
+    if (loop->stopping || !connection->standing || connection->shut || connection->broken ||
+        connection->left == 0 || now_ns >= loop->end_ns) {
         return false;
     }
     if (loop->plan->load.messages > 0 && now_ns >= loop->measure_ns) {
@@ -303,7 +327,8 @@ release_due(struct connection *connection, uint64_t now_ns)
     uint64_t start_ns = atomic_load_explicit(&loop->control->start_ns, memory_order_relaxed);
     while (has_room(connection)) {
         if (connection->due_ns > now_ns) {
-            if (!loop->stopping && !connection->broken && !connection->shut) {
+            if (!loop->stopping && connection->standing && !connection->broken &&
+                !connection->shut) {
                 pacer_queue(connection);
             }
             return;
@@ -333,7 +358,5 @@ traffic_release(struct connection *connection, uint64_t now_ns)
             release_one(connection, now_ns, now_ns);
         }
     }
-    if (connection->sending < connection->checker.released) {
-        send_released(connection);
-    }
+    send_released(connection);
 }
