@@ -4,31 +4,39 @@
 #ifndef SERVER_ACCESS_H
 #define SERVER_ACCESS_H
 
-#include <netinet/in.h>
-#include <stdbool.h>
-
 #include "refusal.h"
-#include "serve.h"
-
-/** One connection, from its being accepted to its end. */
-struct visit {
-    struct tally tally;
-    uint64_t began_ns;        /**< As green_after(0). */
-    struct sockaddr_in6 peer; /**< Or a shorter address at its beginning. */
-    struct wire wire;         /**< What its bytes go over. */
-};
+#include "visits.h"
 
 /** Choose where the lines go: NULL or "off", "-" for standard output, or a file; 0 or a negative
  *  errno. */
 int access_open(const char *target);
 
-/** A connection is accepted. Who the peer is is looked up for the log, or if it is wanted. */
-void access_begin(struct visit *visit, int fd, bool wants_peer);
+/** Make what all processes share for it; 0 or -ENOMEM. */
+int access_share(const struct options *options);
 
-/** It has ended. */
-void access_end(const struct visit *visit, enum ending ending);
+/**
+ * A connection is accepted. Who the peer is is looked up for the log, or if it is wanted.
+ *
+ * @param own  Memory for the visit; with a log it is where others can see it instead.
+ */
+struct visit *access_begin(struct visit *own, int fd, bool wants_peer);
 
-/** It is not served. */
-void access_refused(const struct visit *visit, enum refusal refusal);
+/** It has come so far. */
+void access_stage(struct visit *visit, enum stage stage);
+
+/** It has ended; the visit is no more. */
+void access_end(struct visit *visit, enum ending ending);
+
+/** It is not served; the visit is no more. */
+void access_refused(struct visit *visit, enum refusal refusal);
+
+/**
+ * A process that serves has ended, or is about to: account for what it leaves open, by `ending`.
+ * Those that were drained and only waited for their peer are counted as that.
+ *
+ * @param row  The process' row of counters.
+ * @return How many ended by `ending`.
+ */
+unsigned access_abandon(pid_t pid, size_t row, enum ending ending);
 
 #endif

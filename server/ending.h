@@ -12,6 +12,8 @@ enum ending {
     ENDING_STUCK,   /**< The peer did not take its answer in time. */
     ENDING_BYTES,   /**< It sent as many bytes as a connection may; they were answered. */
     ENDING_OLD,     /**< It lasted as long as a connection may. */
+    ENDING_CUT,     /**< The server ended, or its drain's time did. */
+    ENDING_LOST,    /**< The process that served it died. */
     ENDING_COUNT,
 };
 

@@ -8,10 +8,12 @@
 
 #include <unistd.h>
 
+#include "access.h"
 #include "admin.h"
 #include "log.h"
 #include "pidfile.h"
 #include "settings.h"
+#include "stats.h"
 #include "supervisor.h"
 
 void
@@ -49,6 +51,7 @@ say(unsigned cut, bool timed_out)
 _Noreturn void
 leave_at_once(struct server *server, unsigned cut, bool timed_out)
 {
+    access_abandon(getpid(), (size_t)(stats_own - stats_row(0)), ENDING_CUT);
     if (server->place != NULL) {
         atomic_store(&server->place->cut, cut);
     } else if (cut > 0) {

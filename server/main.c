@@ -88,6 +88,10 @@ prepare(struct server *server)
     if (code == 0) {
         code = open_logs(options);
     }
+    if (code == 0 && access_share(options) != 0) {
+        log_write(LOG_ERROR, "there is no memory for what workers share");
+        code = 1;
+    }
     if (code != 0) {
         return code;
     }

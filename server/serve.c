@@ -62,8 +62,8 @@ receive(struct exchange *exchange, struct green_view *ret_chunk)
 static void
 count(struct exchange *exchange, const struct green_view *chunk)
 {
-    exchange->tally->received += chunk->length;
-    exchange->tally->messages++;
+    tally_add(&exchange->tally->received, chunk->length);
+    tally_add(&exchange->tally->messages, 1);
     stats_add(STAT_RECEIVED, chunk->length);
     stats_add(STAT_MESSAGES, 1);
 }
@@ -103,6 +103,15 @@ name_failure(ssize_t err)
     return err == -ETIMEDOUT ? ENDING_STUCK : ENDING_BROKEN;
 }
 
+void
+serve_note_drained(struct tally *tally, bool drained)
+{
+    bool before = atomic_exchange(&tally->drained, drained);
+    if (before != drained) {
+        atomic_fetch_add(&stats_own->lingering, drained ? 1u : -1u);
+    }
+}
+
 /** Nothing more comes: answer what was held back and end our side. */
 static enum ending
 finish(struct exchange *exchange, enum ending ending)
@@ -116,9 +125,15 @@ finish(struct exchange *exchange, enum ending ending)
     green_timeout_start(&timeout, setting(SETTING_WRITE_TIMEOUT_MS));
     int err =
         exchange->options->service->talk == NULL ? exchange->options->service->finish(exchange) : 0;
+    if (err == 0 && ending == ENDING_DRAINED) {
+        serve_note_drained(exchange->tally, true);
+    }
     err = err != 0 ? err : wire_shutdown(&exchange->wire);
     green_timeout_stop(&timeout);
     green_shield_stop(&shield);
+    if (err != 0) {
+        serve_note_drained(exchange->tally, false);
+    }
     return err == 0 ? ending : name_failure(err);
 }
 
@@ -136,7 +151,7 @@ converse(struct exchange *exchange)
 {
     uint64_t most = setting(SETTING_MAX_BYTES);
     most = most == 0 ? UINT64_MAX : most;
-    while (exchange->tally->received < most) {
+    while (tally_get(&exchange->tally->received) < most) {
         struct green_view chunk;
         ssize_t got = receive(exchange, &chunk);
         if (got == 0) {
@@ -190,12 +205,13 @@ drop(const struct wire *wire)
 }
 
 void
-serve_linger(const struct wire *wire)
+serve_linger(const struct wire *wire, struct tally *tally)
 {
     struct green_shield shield;
     green_shield_start(&shield);
     uint64_t late = drop(wire);
     green_shield_stop(&shield);
+    serve_note_drained(tally, false);
     if (late > 0) {
         stats_add(STAT_LATE, late);
         log_write(LOG_INFO, "%ju bytes came after the end of a drained connection",

@@ -16,7 +16,7 @@
 static void
 count(struct exchange *exchange, size_t length)
 {
-    exchange->tally->sent += length;
+    tally_add(&exchange->tally->sent, length);
     stats_add(STAT_SENT, length);
 }
 

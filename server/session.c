@@ -13,54 +13,49 @@
 #include "limits.h"
 #include "secure.h"
 #include "serve.h"
-
-static atomic_uint lingering;
-
-static void
-linger(const struct wire *wire)
-{
-    atomic_fetch_add(&lingering, 1);
-    serve_linger(wire);
-    atomic_fetch_sub(&lingering, 1);
-}
+#include "stats.h"
 
 void
 session_run(struct server *server, int fd)
 {
     const struct options *options = &server->options;
-    struct visit visit;
-    access_begin(&visit, fd, admit_wants_peer(options) || secure_wanted());
+    struct visit own;
+    struct visit *visit = access_begin(&own, fd, admit_wants_peer(options) || secure_wanted());
     atomic_fetch_add(server->connections, 1);
     uint32_t ticket = 0;
-    enum refusal refusal = admit(fd, options, &visit, &ticket);
+    enum refusal refusal = admit(fd, options, visit, &ticket);
     if (refusal == REFUSAL_NONE) {
-        refusal = wire_open(&visit.wire, fd);
+        access_stage(visit, STAGE_ADMITTED);
+        refusal = wire_open(&visit->wire, fd);
     }
     enum ending ending = ENDING_DRAINED;
     if (refusal == REFUSAL_NONE) {
-        ending = serve(&visit.wire, options, &visit.tally);
+        access_stage(visit, STAGE_SERVED);
+        ending = serve(&visit->wire, options, &visit->tally);
         if (ending == ENDING_BYTES || ending == ENDING_OLD) {
-            serve_let_go(&visit.wire);
+            serve_let_go(&visit->wire);
         }
     } else if (refusal == REFUSAL_DRAINED) {
+        serve_note_drained(&visit->tally, true);
         green_shutdown(fd, SHUT_WR);
     }
     atomic_fetch_sub(server->connections, 1);
     if (refusal < REFUSAL_COUNT) {
         limits_leave(ticket);
-        access_refused(&visit, refusal);
+        access_refused(visit, refusal);
         return;
     }
     if (ending == ENDING_DRAINED) {
-        linger(&visit.wire);
+        serve_linger(&visit->wire, &visit->tally);
     }
     limits_leave(ticket);
-    access_end(&visit, ending);
-    wire_close(&visit.wire);
+    struct wire wire = visit->wire;
+    access_end(visit, ending);
+    wire_close(&wire);
 }
 
 unsigned
 session_lingering(void)
 {
-    return atomic_load(&lingering);
+    return atomic_load(&stats_own->lingering);
 }

@@ -69,6 +69,22 @@ stats_look(void)
     }
 }
 
+unsigned
+stats_settle(size_t i, enum ending ending)
+{
+    struct stats *row = &rows[i];
+    uint64_t ended = 0; /* first: others of its threads may go on */
+    for (size_t stat = STAT_ENDED; stat <= STAT_REFUSED_LAST; stat++) {
+        ended += atomic_load(&row->values[stat]);
+    }
+    uint64_t open = atomic_load(&row->values[STAT_ACCEPTED]) - ended;
+    uint64_t lingering = atomic_exchange(&row->lingering, 0);
+    lingering = lingering < open ? lingering : open;
+    atomic_fetch_add(&row->values[STAT_ENDED + ENDING_DRAINED], lingering);
+    atomic_fetch_add(&row->values[STAT_ENDED + ending], open - lingering);
+    return (unsigned)(open - lingering);
+}
+
 uint64_t
 stats_sum(enum stat stat)
 {

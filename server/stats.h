@@ -56,6 +56,7 @@ struct stats {
     stats_counter gauges[GAUGE_COUNT];
     stats_counter service[STATS_BUCKETS]; /**< Of STAT_SERVICE_NS. */
     atomic_uint connections;              /**< That are served now. */
+    atomic_uint lingering; /**< Those that were drained and only wait for their peer's end. */
 };
 
 /** The row of this process. */
@@ -78,6 +79,14 @@ size_t stats_rows(void);
 
 /** From now on this process writes row `i`. */
 void stats_take(size_t i, bool contended);
+
+/**
+ * The process of row `i` is gone, or about to go: count what it leaves open as ended, what lingered
+ * as drained, the rest by `ending`. So what was accepted is always ended, refused, or open.
+ *
+ * @return How many ended by `ending`.
+ */
+unsigned stats_settle(size_t i, enum ending ending);
 
 /** Write the gauges that the library knows; now and then, by the thread that has the loop. */
 void stats_look(void);

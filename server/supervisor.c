@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "events.h"
 #include "filter.h"
 #include "hang.h"
@@ -173,9 +174,8 @@ repair(struct supervisor *self)
 }
 
 static void
-describe_end(const struct supervisor *self, size_t i, int status)
+describe_end(const struct supervisor *self, size_t i, int status, unsigned lost)
 {
-    unsigned lost = atomic_load(&stats_row(i)->connections);
     int pid = (int)green_job_pid(self->jobs[i]);
     if (WIFSIGNALED(status)) {
         log_write(LOG_WARNING, "worker %d was killed by SIG%s with %u connections; it is replaced",
@@ -194,6 +194,8 @@ bury(struct supervisor *self, size_t i)
     int status = 0;
     green_job_join(self->jobs[i], NULL, GREEN_FOREVER);
     green_job_status(self->jobs[i], &status);
+    unsigned lost =
+        access_abandon(green_job_pid(self->jobs[i]), i, self->draining ? ENDING_CUT : ENDING_LOST);
     int activity = atomic_load(&place->activity);
     bool retired = activity == ACTIVITY_NONE;
     atomic_fetch_sub(&self->board->alive, 1);
@@ -201,10 +203,9 @@ bury(struct supervisor *self, size_t i)
         atomic_fetch_sub(&self->board->leaving, 1);
     }
     if (self->draining) {
-        self->cut += WIFSIGNALED(status) ? atomic_load(&stats_row(i)->connections)
-                                         : atomic_load(&place->cut);
+        self->cut += WIFSIGNALED(status) ? lost : atomic_load(&place->cut);
     } else if (!retired) {
-        describe_end(self, i, status);
+        describe_end(self, i, status, lost);
         bool at_start =
             activity == ACTIVITY_STARTING ||
             (WIFEXITED(status) && green_after(0) - self->started_ns[i] < CRASH_MS * 1000000ull);

@@ -24,6 +24,7 @@ static const struct theme {
     {"config", config_add},   {"upgrade", upgrade_add},     {"manager", manager_add},
     {"options", options_add}, {"dump", dump_add},           {"balance", balance_add},
     {"proxy", proxy_add},     {"admission", admission_add}, {"privileges", privileges_add},
+    {"logs", logs_add},
 };
 
 static bool

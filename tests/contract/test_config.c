@@ -1,73 +1,23 @@
 /*
  * The configuration file and the environment, which of them wins, what a running echod takes over
- * from them, and its log files.
+ * from them.
  */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "client.h"
+#include "files.h"
 #include "tests.h"
 
-/* A directory of the test's own; each test is a process, and ends with it. */
-static char directory[] = "/tmp/echod-config-XXXXXX";
+/** The configuration file. */
 static char config[64];
 
 static void
 make_directory(void)
 {
-    ck_assert_ptr_nonnull(mkdtemp(directory));
-    snprintf(config, sizeof config, "%s/echod.conf", directory);
-}
-
-static void
-remove_directory(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    ck_assert_int_eq(system(command), 0);
-}
-
-/** Where a file of this name is. */
-static const char *
-file_path(const char *name)
-{
-    static char paths[4][96];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", directory, name);
-    return path;
-}
-
-static void
-write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "we");
-    ck_assert_ptr_nonnull(file);
-    fputs(text, file);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
-/** What a file holds, or its end; "" when it is not there. Valid until the next call. */
-static const char *
-read_file(const char *path)
-{
-    static char text[65536];
-    size_t length = 0;
-    FILE *file = fopen(path, "re");
-    if (file != NULL) {
-        if (fseek(file, -(long)(sizeof text - 1), SEEK_END) != 0) {
-            rewind(file);
-        }
-        length = fread(text, 1, sizeof text - 1, file);
-        fclose(file);
-    }
-    text[length] = '\0';
-    return text;
+    snprintf(config, sizeof config, "%s/echod.conf", directory_make());
 }
 
 /* ---- what is wrong ---- */
@@ -92,7 +42,7 @@ START_TEST(what_is_wrong_in_a_file_is_named_with_its_line)
     const struct wrong *wrong = &wrongs[_i];
     make_directory();
     if (wrong->text != NULL) {
-        write_file(config, wrong->text);
+        file_write(config, wrong->text);
     }
     struct server server = server_run(OPTIONS("--config", config));
     int code = server_wait(&server);
@@ -104,14 +54,14 @@ START_TEST(what_is_wrong_in_a_file_is_named_with_its_line)
         ck_assert_msg(strstr(log, wrong->words[i]) != NULL, "no \"%s\" in: %s", wrong->words[i],
                       log);
     }
-    remove_directory();
+    directory_remove();
 }
 END_TEST
 
 START_TEST(a_configuration_is_checked_without_serving)
 {
     make_directory();
-    write_file(config, "[echod]\nport = 1 ; it is not opened\nidle-timeout = 5m\n");
+    file_write(config, "[echod]\nport = 1 ; it is not opened\nidle-timeout = 5m\n");
     struct server server = server_run(OPTIONS("--check-config", "--config", config));
     ck_assert_int_eq(server_wait(&server), 0);
     ck_assert_str_eq(server_log(&server), "");
@@ -120,7 +70,7 @@ START_TEST(a_configuration_is_checked_without_serving)
     server = server_run(OPTIONS("--check-config", "--config", config));
     ck_assert_int_eq(server_wait(&server), 2);
     ck_assert_ptr_nonnull(strstr(server_log(&server), "ECHOD_BACKLOG=many"));
-    remove_directory();
+    directory_remove();
 }
 END_TEST
 
@@ -144,20 +94,20 @@ START_TEST(the_command_line_wins_over_the_environment_and_that_over_the_file)
     char text[128];
     make_directory();
     snprintf(text, sizeof text, "unix = %s\n", file_path("file"));
-    write_file(config, text);
+    file_write(config, text);
     ck_assert_int_eq(setenv("ECHOD_CONFIG", config, 1), 0);
     expect_socket(NO_OPTIONS, "file");
     ck_assert_int_eq(setenv("ECHOD_UNIX", file_path("environment"), 1), 0);
     expect_socket(NO_OPTIONS, "environment");
     expect_socket(OPTIONS("--unix", file_path("line")), "line");
-    remove_directory();
+    directory_remove();
 }
 END_TEST
 
 START_TEST(hosts_of_a_stronger_source_replace_the_others)
 {
     make_directory();
-    write_file(config, "host = 127.0.0.2\nhost = 127.0.0.3\n");
+    file_write(config, "host = 127.0.0.2\nhost = 127.0.0.3\n");
     struct server server = server_start(OPTIONS("--config", config));
     ck_assert_uint_eq(server_logged(&server, "listening on 127.0.0.2:"), 1);
     ck_assert_uint_eq(server_logged(&server, "listening on 127.0.0.3:"), 1);
@@ -167,7 +117,7 @@ START_TEST(hosts_of_a_stronger_source_replace_the_others)
     ck_assert_uint_eq(server_logged(&server, "listening on 127.0.0.1:"), 1);
     ck_assert_uint_eq(server_logged(&server, "listening on "), 1);
     server_stop(&server);
-    remove_directory();
+    directory_remove();
 }
 END_TEST
 
@@ -176,11 +126,11 @@ END_TEST
 START_TEST(what_can_be_taken_over_is_and_nobody_is_cut_off)
 {
     make_directory();
-    write_file(config, "idle-timeout = 300s\n");
+    file_write(config, "idle-timeout = 300s\n");
     struct server server = server_start(OPTIONS("--config", config));
     int fd = client_connect(&server);
     client_chat(fd);
-    write_file(config, "idle-timeout = 50ms\nbacklog = 7\n");
+    file_write(config, "idle-timeout = 50ms\nbacklog = 7\n");
     server_signal(&server, SIGHUP);
     AWAIT(&server, server_logged(&server, "the configuration was read again") == 1);
     ck_assert_uint_eq(server_logged(&server, "idle-timeout is now 50ms"), 1);
@@ -190,18 +140,18 @@ START_TEST(what_can_be_taken_over_is_and_nobody_is_cut_off)
     client_expect_end(fd); /* the wait after this message is the first by the new time */
     client_close(fd);
     server_stop(&server);
-    remove_directory();
+    directory_remove();
 }
 END_TEST
 
 START_TEST(a_bad_file_changes_nothing)
 {
     make_directory();
-    write_file(config, "idle-timeout = 300s\n");
+    file_write(config, "idle-timeout = 300s\n");
     struct server server = server_start(OPTIONS("--config", config));
     int fd = client_connect(&server);
     client_chat(fd);
-    write_file(config, "idle-timeout = 50ms\nport = here\n");
+    file_write(config, "idle-timeout = 50ms\nport = here\n");
     server_signal(&server, SIGHUP);
     AWAIT(&server, server_logged(&server, "the configuration stays as it was") == 1);
     ck_assert_uint_eq(server_logged(&server, "echod.conf:2: port = here"), 1);
@@ -210,89 +160,7 @@ START_TEST(a_bad_file_changes_nothing)
     client_chat(fd);
     client_close(fd);
     server_stop(&server);
-    remove_directory();
-}
-END_TEST
-
-/* ---- logs ---- */
-
-START_TEST(log_files_are_opened_again_when_told)
-{
-    make_directory();
-    char log[96];
-    char access[96];
-    snprintf(log, sizeof log, "%s", file_path("log"));
-    snprintf(access, sizeof access, "%s", file_path("access"));
-    struct server server = server_start(OPTIONS("--log", log, "--access-log", access));
-    ck_assert_uint_eq(server_logged(&server, "listening on "), 1); /* on standard error as well */
-    ck_assert_ptr_nonnull(strstr(read_file(log), "listening on "));
-    for (int round = 0; round < 2; round++) {
-        int fd = client_connect(&server);
-        client_say(fd, "hello");
-        client_expect(fd, "HELLO");
-        client_half_close(fd);
-        client_expect_end(fd);
-        client_close(fd);
-        AWAIT(&server, strstr(read_file(access), "received=5 sent=5 messages=1") != NULL);
-        ck_assert_ptr_nonnull(strstr(read_file(access), " 127.0.0.1:"));
-        ck_assert_ptr_nonnull(strstr(read_file(access), "end=peer"));
-        if (round == 0) {
-            ck_assert_int_eq(rename(log, file_path("log.1")), 0);
-            ck_assert_int_eq(rename(access, file_path("access.1")), 0);
-            server_signal(&server, SIGUSR1);
-            AWAIT(&server, strstr(read_file(log), "log files are opened again") != NULL);
-        }
-    }
-    server_stop(&server);
-    ck_assert_ptr_nonnull(strstr(read_file(log), "draining"));
-    ck_assert_ptr_null(strstr(read_file(file_path("log.1")), "draining"));
-    remove_directory();
-}
-END_TEST
-
-START_TEST(a_log_that_cannot_be_written_is_named)
-{
-    static const char *const names[] = {"--log", "--access-log"};
-    for (size_t i = 0; i < 2; i++) {
-        struct server server = server_run(OPTIONS("--port=0", names[i], "/nonexistent/log"));
-        ck_assert_int_eq(server_wait(&server), 1);
-        ck_assert_ptr_nonnull(strstr(server_log(&server), names[i]));
-        ck_assert_ptr_nonnull(strstr(server_log(&server), "/nonexistent/log"));
-    }
-}
-END_TEST
-
-START_TEST(a_flood_leaves_lines_out_and_says_so)
-{
-    make_directory();
-    char access[96];
-    snprintf(access, sizeof access, "%s", file_path("access"));
-    struct server server = server_start(OPTIONS("--access-log", access, "--log-format=json"));
-    size_t count = scaled(3000);
-    for (size_t i = 0; i < count; i++) {
-        int fd = client_connect(&server);
-        client_reset(fd);
-    }
-    nap(1100); /* into a new second, whose first line says what was left out before */
-    int last = client_connect(&server);
-    client_chat(last);
-    client_close(last);
-    AWAIT(&server, strstr(read_file(access), "\"end\":\"peer\"") != NULL);
-    server_stop(&server);
-    size_t seen = 0;
-    FILE *file = fopen(access, "re");
-    ck_assert_ptr_nonnull(file);
-    char line[512];
-    while (fgets(line, sizeof line, file) != NULL) {
-        const char *number = strstr(line, "\"left_out\":");
-        ck_assert_ptr_nonnull(number);
-        seen += 1 + strtoul(number + strlen("\"left_out\":"), NULL, 10);
-    }
-    fclose(file);
-    /* Each is accounted for; of several processes, those that wrote a line in the end. */
-    ck_assert_uint_le(seen, count + 1);
-    ck_assert_uint_ge(seen, mode->workers == 0 ? count + 1 : 1);
-    remove_directory();
+    directory_remove();
 }
 END_TEST
 
@@ -306,8 +174,5 @@ config_add(TCase *tcase)
     tcase_add_test(tcase, hosts_of_a_stronger_source_replace_the_others);
     tcase_add_test(tcase, what_can_be_taken_over_is_and_nobody_is_cut_off);
     tcase_add_test(tcase, a_bad_file_changes_nothing);
-    tcase_add_test(tcase, log_files_are_opened_again_when_told);
-    tcase_add_test(tcase, a_log_that_cannot_be_written_is_named);
-    tcase_add_test(tcase, a_flood_leaves_lines_out_and_says_so);
     return NULL;
 }

@@ -19,7 +19,8 @@ const char *workers_add(TCase *tcase);    /* test_workers.c: killed processes */
 const char *balance_add(TCase *tcase);    /* test_balance.c: which worker accepts */
 const char *addresses_add(TCase *tcase);  /* test_addresses.c: where it listens, what it writes */
 const char *ipv6_add(TCase *tcase);       /* test_addresses.c */
-const char *config_add(TCase *tcase);     /* test_config.c: files, environment, reload, logs */
+const char *config_add(TCase *tcase);     /* test_config.c: files, environment, reload */
+const char *logs_add(TCase *tcase);       /* test_logs.c: log files, the lines of the access log */
 const char *upgrade_add(TCase *tcase);    /* test_upgrade.c: a new program takes over */
 const char *manager_add(TCase *tcase);    /* test_manager.c: under a service manager */
 const char *dump_add(TCase *tcase);       /* test_dump.c: SIGQUIT */

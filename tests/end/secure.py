@@ -321,6 +321,15 @@ class Operating(TlsCase):
                     thread.join()
             self.assertEqual(failures, [])
 
+    def test_what_is_cut_off_has_its_line(self):
+        server = Server(self.papers)
+        with contextlib.closing(server.secure(self.context())) as connection:
+            talk(connection)
+            server.process.send_signal(signal.SIGINT)
+            self.assertEqual(server.process.wait(echod.PATIENCE), 1)
+        self.assertEqual(len(server.lines()), 1, server.lines())
+        server.await_line('end=cut', 'received=5 sent=5', 'tls=TLSv1.3', 'name=localhost')
+
     def test_a_drain_ends_in_order(self):
         with Server(self.papers) as server:
             context = self.context()

@@ -1,0 +1,249 @@
+/*
+ * The log and the access log: their files, and that each connection has its line, however it ends.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "files.h"
+#include "tests.h"
+
+/* ---- files ---- */
+
+START_TEST(log_files_are_opened_again_when_told)
+{
+    directory_make();
+    char log[96];
+    char access[96];
+    snprintf(log, sizeof log, "%s", file_path("log"));
+    snprintf(access, sizeof access, "%s", file_path("access"));
+    struct server server = server_start(OPTIONS("--log", log, "--access-log", access));
+    ck_assert_uint_eq(server_logged(&server, "listening on "), 1); /* on standard error as well */
+    ck_assert_ptr_nonnull(strstr(file_read(log), "listening on "));
+    for (int round = 0; round < 2; round++) {
+        int fd = client_connect(&server);
+        client_say(fd, "hello");
+        client_expect(fd, "HELLO");
+        client_half_close(fd);
+        client_expect_end(fd);
+        client_close(fd);
+        AWAIT(&server, strstr(file_read(access), "received=5 sent=5 messages=1") != NULL);
+        ck_assert_ptr_nonnull(strstr(file_read(access), " 127.0.0.1:"));
+        ck_assert_ptr_nonnull(strstr(file_read(access), "end=peer"));
+        if (round == 0) {
+            ck_assert_int_eq(rename(log, file_path("log.1")), 0);
+            ck_assert_int_eq(rename(access, file_path("access.1")), 0);
+            server_signal(&server, SIGUSR1);
+            AWAIT(&server, strstr(file_read(log), "log files are opened again") != NULL);
+        }
+    }
+    server_stop(&server);
+    ck_assert_ptr_nonnull(strstr(file_read(log), "draining"));
+    ck_assert_ptr_null(strstr(file_read(file_path("log.1")), "draining"));
+    directory_remove();
+}
+END_TEST
+
+START_TEST(a_log_that_cannot_be_written_is_named)
+{
+    static const char *const names[] = {"--log", "--access-log"};
+    for (size_t i = 0; i < 2; i++) {
+        struct server server = server_run(OPTIONS("--port=0", names[i], "/nonexistent/log"));
+        ck_assert_int_eq(server_wait(&server), 1);
+        ck_assert_ptr_nonnull(strstr(server_log(&server), names[i]));
+        ck_assert_ptr_nonnull(strstr(server_log(&server), "/nonexistent/log"));
+    }
+}
+END_TEST
+
+START_TEST(a_flood_leaves_lines_out_and_says_so)
+{
+    directory_make();
+    char access[96];
+    snprintf(access, sizeof access, "%s", file_path("access"));
+    struct server server = server_start(OPTIONS("--access-log", access, "--log-format=json"));
+    size_t count = scaled(3000);
+    for (size_t i = 0; i < count; i++) {
+        int fd = client_connect(&server);
+        client_reset(fd);
+    }
+    nap(1100); /* into a new second, whose first line says what was left out before */
+    int last = client_connect(&server);
+    client_chat(last);
+    client_close(last);
+    AWAIT(&server, strstr(file_read(access), "\"end\":\"peer\"") != NULL);
+    server_stop(&server);
+    size_t seen = 0;
+    FILE *file = fopen(access, "re");
+    ck_assert_ptr_nonnull(file);
+    char line[512];
+    while (fgets(line, sizeof line, file) != NULL) {
+        const char *number = strstr(line, "\"left_out\":");
+        ck_assert_ptr_nonnull(number);
+        seen += 1 + strtoul(number + strlen("\"left_out\":"), NULL, 10);
+    }
+    fclose(file);
+    /* Each is accounted for; of several processes, those that wrote a line in the end. */
+    ck_assert_uint_le(seen, count + 1);
+    ck_assert_uint_ge(seen, mode->workers == 0 ? count + 1 : 1);
+    directory_remove();
+}
+END_TEST
+
+/* ---- the lines of those that were cut off ---- */
+
+/** How many lines of what echod wrote to standard output hold the text. */
+static size_t
+lines_with(const struct server *server, const char *text)
+{
+    size_t lines = 0;
+    const char *at = server_output(server);
+    for (const char *end = strchr(at, '\n'); end != NULL; end = strchr(at, '\n')) {
+        lines += memmem(at, (size_t)(end - at), text, strlen(text)) != NULL;
+        at = end + 1;
+    }
+    return lines;
+}
+
+static void
+connect_all(const struct server *server, int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = client_connect(server);
+        client_say(fds[i], "hello");
+        client_expect(fds[i], "HELLO");
+    }
+}
+
+static void
+close_all(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        client_close(fds[i]);
+    }
+}
+
+/** One that does not take its answer, and so is not at its end when others are. */
+static int
+connect_stuck(const struct server *server)
+{
+    int fd = client_connect_small(server);
+    client_fill_all(&fd, 1, (size_t)64 * 1024 * 1024);
+    return fd;
+}
+
+START_TEST(each_that_sigint_cuts_off_has_its_line)
+{
+    enum { OPEN = 5 };
+    int fds[OPEN];
+    struct server server = server_start(OPTIONS("--access-log", "-"));
+    connect_all(&server, fds, OPEN);
+    server_signal(&server, SIGINT);
+    ck_assert_int_eq(server_wait(&server), 1);
+    ck_assert_msg(lines_with(&server, " 127.0.0.1:") == OPEN &&
+                      lines_with(&server, "received=5 sent=5 messages=1 ") == OPEN &&
+                      lines_with(&server, " end=cut left_out=0") == OPEN,
+                  "it wrote:\n%s", server_output(&server));
+    close_all(fds, OPEN);
+}
+END_TEST
+
+START_TEST(so_it_is_in_json)
+{
+    struct server server = server_start(OPTIONS("--access-log=-", "--log-format=json"));
+    int fd;
+    connect_all(&server, &fd, 1);
+    server_signal(&server, SIGINT);
+    ck_assert_int_eq(server_wait(&server), 1);
+    ck_assert_uint_eq(lines_with(&server, "\"end\":\"cut\",\"left_out\":0}"), 1);
+    client_close(fd);
+}
+END_TEST
+
+/** In a drain, one that was ended in order and waits for us, and one that is stuck. */
+static void
+start_drain(struct server *server, const char *const *options, int fds[2])
+{
+    *server = server_start(options);
+    fds[0] = connect_stuck(server);
+    connect_all(server, &fds[1], 1);
+    server_signal(server, SIGTERM);
+    client_expect_end(fds[1]);
+}
+
+static void
+expect_drained_and_cut(struct server *server, const int fds[2])
+{
+    ck_assert_int_eq(server_wait(server), 1);
+    ck_assert_msg(lines_with(server, " end=drained ") == 1 &&
+                      lines_with(server, " end=cut ") == 1 && lines_with(server, "") == 2,
+                  "it wrote:\n%s", server_output(server));
+    close_all(fds, 2);
+}
+
+START_TEST(each_that_a_second_sigterm_cuts_off_has_its_line)
+{
+    int fds[2];
+    struct server server;
+    start_drain(&server, OPTIONS("--access-log", "-"), fds);
+    server_signal(&server, SIGTERM);
+    expect_drained_and_cut(&server, fds);
+}
+END_TEST
+
+START_TEST(each_that_the_end_of_a_drain_cuts_off_has_its_line)
+{
+    int fds[2];
+    struct server server;
+    start_drain(&server, OPTIONS("--access-log", "-", "--drain-timeout", "3s"), fds);
+    expect_drained_and_cut(&server, fds);
+}
+END_TEST
+
+START_TEST(each_that_is_lost_with_its_worker_has_its_line)
+{
+    enum { OPEN = 6 };
+    int fds[OPEN];
+    pid_t workers[64];
+    struct server server = server_start(OPTIONS("--access-log", "-"));
+    connect_all(&server, fds, OPEN);
+    size_t count = server_workers(&server, workers, 64);
+    ck_assert_uint_le(count, 64);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_int_eq(kill(workers[i], SIGKILL), 0);
+    }
+    AWAIT(&server, lines_with(&server, "received=5 sent=5 messages=1 ") == OPEN);
+    ck_assert_uint_eq(lines_with(&server, " end=lost "), OPEN);
+    for (size_t i = 0; i < OPEN; i++) {
+        client_expect_cut(fds[i]);
+    }
+    close_all(fds, OPEN);
+    connect_all(&server, fds, OPEN); /* in the places of those that have gone */
+    for (size_t i = 0; i < OPEN; i++) {
+        client_half_close(fds[i]);
+        client_expect_end(fds[i]);
+    }
+    close_all(fds, OPEN);
+    AWAIT(&server, lines_with(&server, " end=peer ") == OPEN);
+    ck_assert_uint_eq(lines_with(&server, ""), 2 * OPEN);
+    server_stop(&server);
+}
+END_TEST
+
+const char *
+logs_add(TCase *tcase)
+{
+    tcase_add_test(tcase, log_files_are_opened_again_when_told);
+    tcase_add_test(tcase, a_log_that_cannot_be_written_is_named);
+    tcase_add_test(tcase, a_flood_leaves_lines_out_and_says_so);
+    tcase_add_test(tcase, each_that_sigint_cuts_off_has_its_line);
+    tcase_add_test(tcase, so_it_is_in_json);
+    tcase_add_test(tcase, each_that_a_second_sigterm_cuts_off_has_its_line);
+    tcase_add_test(tcase, each_that_the_end_of_a_drain_cuts_off_has_its_line);
+    if (mode->workers > 0) {
+        tcase_add_test(tcase, each_that_is_lost_with_its_worker_has_its_line);
+    }
+    return NULL;
+}
