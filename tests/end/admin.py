@@ -16,60 +16,14 @@ import time
 import unittest
 
 import echod
+from echod import talk, until
 
 PROGRAM, MODE = sys.argv[1:3]
 
 
-def until(condition, what):
-    """Wait for something that is going to be."""
-    end = time.monotonic() + echod.PATIENCE
-    while time.monotonic() < end:
-        result = condition()
-        if result:
-            return result
-        time.sleep(0.01)
-    raise AssertionError('waited in vain: ' + what)
-
-
-class Admin(echod.Echod):
-    """An echod with admin pages."""
-
+class Admin(echod.Admin):
     def __init__(self, *options):
-        super().__init__(PROGRAM, MODE, '--admin=127.0.0.1:0', *options)
-        said = until(lambda: re.search(r'admin on http://127\.0\.0\.1:(\d+)/', self.said()), 'admin')
-        self.admin_port = int(said[1])
-
-    def ask(self, path, method='GET', body=None, **headers):
-        connection = http.client.HTTPConnection('127.0.0.1', self.admin_port, timeout=echod.PATIENCE)
-        connection.request(method, path, body, {k.replace('_', '-'): v for k, v in headers.items()})
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        connection.close()
-        return answer.status, text
-
-    def status(self):
-        return json.loads(self.ask('/status')[1])
-
-    def processes(self):
-        """All that echod is made of: the one that was started, and its children."""
-        pid = self.process.pid
-        children = echod.read(f'/proc/{pid}/task/{pid}/children')
-        return [pid, *map(int, children.split())]
-
-    def metric(self, name):
-        """The sum over all workers."""
-        values = re.findall(rf'^{name}(?:\{{[^}}]*\}})? (\S+)$', self.ask('/metrics')[1], re.M)
-        if not values:
-            raise AssertionError('no metric ' + name)
-        return sum(map(float, values))
-
-
-def talk(connection, text):
-    connection.sendall(text)
-    got = b''
-    while len(got) < len(text):
-        got += connection.recv(65536)
-    assert got == text.upper(), got
+        super().__init__(PROGRAM, MODE, *options)
 
 
 class Pages(unittest.TestCase):
@@ -207,7 +161,7 @@ class Processes(unittest.TestCase):
                 used = server.metric('process_cpu_seconds_total')
                 self.assertGreater(used, 0.25)
                 if MODE in ('green2', 'prefork'):
-                    pids = [worker['pid'] for worker in server.status()['workers']]
+                    pids = server.workers()
                     for pid in pids:
                         os.kill(pid, signal.SIGKILL)
                     until(lambda: set(pids).isdisjoint(
@@ -225,7 +179,7 @@ class Tasks(unittest.TestCase):
             for _ in range(2):
                 status, text = server.ask('/tasks')
                 self.assertEqual(status, 200)
-                pids = [worker['pid'] for worker in server.status()['workers']]
+                pids = server.workers()
                 self.assertEqual(re.findall(r'^green: dump of process (\d+):', text, re.M),
                                  [str(pid) for pid in pids])
                 self.assertEqual(text.count('green: end of the dump\n'), len(pids))
@@ -239,7 +193,7 @@ class Tasks(unittest.TestCase):
         if echod.WRAPPER:
             self.skipTest('the wrapper would stop')
         with Admin('--worker-timeout=0') as server:
-            pids = [worker['pid'] for worker in server.status()['workers']]
+            pids = server.workers()
             os.kill(pids[-1], signal.SIGSTOP)
             try:
                 text = server.ask('/tasks')[1]
@@ -291,14 +245,14 @@ class Life(unittest.TestCase):
         if MODE not in ('green2', 'prefork'):
             self.skipTest('there are no workers')
         with Admin() as server:
-            before = [worker['pid'] for worker in server.status()['workers']]
+            before = server.workers()
             os.kill(before[0], signal.SIGKILL)
-            until(lambda: (pids := [worker['pid'] for worker in server.status()['workers']])
+            until(lambda: (pids := server.workers())
                   and before[0] not in pids and len(pids) == len(before), 'the next worker')
 
     def admin_process(self, server):
         """Of the children, the one that is no worker."""
-        workers = [worker['pid'] for worker in server.status()['workers']]
+        workers = server.workers()
         return [pid for pid in server.processes()[1:] if pid not in workers]
 
     def test_it_is_started_again(self):

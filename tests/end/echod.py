@@ -4,6 +4,8 @@ Every script here takes the path of echod first, prints what it found, and exits
 1 (not so) or 77 (cannot be shown on this machine, and why).
 """
 import ctypes
+import http.client
+import json
 import os
 import re
 import resource
@@ -35,6 +37,29 @@ def skip(reason):
 def read(path):
     with open(path, encoding='utf-8', errors='replace') as file:
         return file.read()
+
+
+def until(condition, what):
+    """Wait for something that is going to be; returns what the condition returned."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.01)
+    raise AssertionError(f'waited in vain: {what() if callable(what) else what}')
+
+
+def talk(connection, text=b'hello'):
+    """Send something, and have the answer to it."""
+    connection.sendall(text)
+    got = b''
+    while len(got) < len(text):
+        data = connection.recv(65536)
+        if not data:
+            raise AssertionError(f'the end came after {got!r}')
+        got += data
+    assert got == text.upper(), got
 
 
 def raise_descriptor_limit(needed):
@@ -95,3 +120,39 @@ class Echod:
         if kind is not None and kind is not SystemExit:
             print(f'echod said:\n{said}')
         return False
+
+
+class Admin(Echod):
+    """An echod with admin pages."""
+
+    def __init__(self, program, mode, *options):
+        super().__init__(program, mode, '--admin=127.0.0.1:0', *options)
+        said = until(lambda: re.search(r'admin on http://127\.0\.0\.1:(\d+)/', self.said()), 'admin')
+        self.admin_port = int(said[1])
+
+    def ask(self, path, method='GET', body=None, **headers):
+        connection = http.client.HTTPConnection('127.0.0.1', self.admin_port, timeout=PATIENCE)
+        connection.request(method, path, body, {k.replace('_', '-'): v for k, v in headers.items()})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    def status(self):
+        return json.loads(self.ask('/status')[1])
+
+    def processes(self):
+        """All that echod is made of: the one that was started, and its children."""
+        pid = self.process.pid
+        children = read(f'/proc/{pid}/task/{pid}/children')
+        return [pid, *map(int, children.split())]
+
+    def workers(self):
+        return [worker['pid'] for worker in self.status()['workers']]
+
+    def metric(self, name):
+        """The sum over all workers."""
+        values = re.findall(rf'^{name}(?:\{{[^}}]*\}})? (\S+)$', self.ask('/metrics')[1], re.M)
+        if not values:
+            raise AssertionError('no metric ' + name)
+        return sum(map(float, values))

@@ -16,34 +16,13 @@ import time
 import unittest
 
 import echod
+from echod import talk, until
 
 PROGRAM, ECHOC, CLIENT, MODE = sys.argv[1:5]
 sys.path.insert(0, CLIENT)
 from support import Tls  # noqa: E402
 
 VERSIONS = {'TLSv1.2': ssl.TLSVersion.TLSv1_2, 'TLSv1.3': ssl.TLSVersion.TLSv1_3}
-
-
-def until(condition, what):
-    """Wait for something that is going to be."""
-    end = time.monotonic() + echod.PATIENCE
-    while time.monotonic() < end:
-        result = condition()
-        if result:
-            return result
-        time.sleep(0.01)
-    raise AssertionError('waited in vain: ' + what)
-
-
-def talk(connection, text=b'hello'):
-    connection.sendall(text)
-    got = b''
-    while len(got) < len(text):
-        data = connection.recv(65536)
-        if not data:
-            raise AssertionError(f'the end came after {got!r}')
-        got += data
-    assert got == text.upper(), got
 
 
 class Server(echod.Echod):
