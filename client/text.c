@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LINE_WIDTH 78
+
 /** Three significant digits; a whole number below a thousand as it is. */
 static void
 digits(double value, bool whole, char *text, size_t size)
@@ -179,4 +181,26 @@ text_fit(const char *text, size_t columns)
         }
     }
     return length;
+}
+
+void
+text_print(FILE *out, const char *text, const char *indent)
+{
+    size_t column = 0;
+    while (*text != '\0') {
+        char word[256];
+        size_t length = strcspn(text, " ");
+        (void)snprintf(word, sizeof word, "%.*s", (int)(length < 255 ? length : 255), text);
+        if (column > 0 && column + 1 + text_width(word) > LINE_WIDTH) {
+            (void)fprintf(out, "\n%s", indent);
+            column = text_width(indent);
+        } else if (column > 0) {
+            (void)fputc(' ', out);
+            column++;
+        }
+        (void)fputs(word, out);
+        column += text_width(word);
+        text += length + strspn(text + length, " ");
+    }
+    (void)fputc('\n', out);
 }

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /** Long enough for every figure. */
 #define TEXT_FIGURE 32
@@ -42,5 +43,8 @@ int text_before(const char *text, size_t width);
 
 /** How many bytes of a text take no more than so many columns. */
 size_t text_fit(const char *text, size_t columns);
+
+/** Print words in lines of at most 78 columns, each line after the first behind an indent. */
+void text_print(FILE *out, const char *text, const char *indent);
 
 #endif

@@ -178,8 +178,11 @@ static void
 print_verdict(FILE *stream, const struct echoc_result *result)
 {
     for (size_t i = 0; i < result->reason_count; i++) {
-        (void)fprintf(stream, "%s the client was the bottleneck: %s\n",
-                      i == 0 ? "\n  note:" : "  note:", result->reasons[i]);
+        char note[400];
+        (void)snprintf(note, sizeof note, "note: the client was the bottleneck: %s",
+                       result->reasons[i]);
+        (void)fputs(i == 0 ? "\n  " : "  ", stream);
+        text_print(stream, note, "  ");
     }
     if (result->interrupted) {
         (void)fprintf(stream, "\n  note: interrupted, these are the figures up to then\n");

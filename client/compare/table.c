@@ -12,8 +12,7 @@
 
 #include "text.h"
 
-#define LINE_WIDTH 80
-#define CELL       48
+#define CELL 48
 
 enum column { NAME, RATE, SPREAD, RATIO, P50, P99, P999, CPU, MEMORY, ERRORS, ROUNDS, COLUMNS };
 
@@ -84,29 +83,6 @@ print_rows(FILE *out, const struct table *table)
     }
 }
 
-/** Print text in lines that are not longer than LINE_WIDTH, unless a word is. */
-static void
-print_text(FILE *out, const char *text, const char *indent)
-{
-    size_t column = 0;
-    while (*text != '\0') {
-        char word[256];
-        size_t length = strcspn(text, " ");
-        (void)snprintf(word, sizeof word, "%.*s", (int)(length < 255 ? length : 255), text);
-        if (column > 0 && column + 1 + text_width(word) > LINE_WIDTH) {
-            (void)fprintf(out, "\n%s", indent);
-            column = text_width(indent);
-        } else if (column > 0) {
-            (void)fputc(' ', out);
-            column++;
-        }
-        (void)fputs(word, out);
-        column += text_width(word);
-        text += length + strspn(text + length, " ");
-    }
-    (void)fputc('\n', out);
-}
-
 static void
 print_point(FILE *out, const struct echoc_comparison *comparison, size_t point)
 {
@@ -133,7 +109,7 @@ table_print(FILE *out, const struct echoc_comparison *comparison)
     char *words = echoc_comparison_words(comparison);
     if (words != NULL && words[0] != '\0') {
         (void)fputc('\n', out);
-        print_text(out, words, "");
+        text_print(out, words, "");
     }
     free(words);
     bool begun = false;
@@ -146,13 +122,13 @@ table_print(FILE *out, const struct echoc_comparison *comparison)
             char text[400] = "- ";
             echoc_comparison_describe(comparison, round, text + 2, sizeof text - 2);
             (void)fputs(begun ? "" : "\nNot used:\n", out);
-            print_text(out, text, "  ");
+            text_print(out, text, "  ");
             begun = true;
         }
     }
     if (bounded) {
         (void)fputc('\n', out);
-        print_text(out,
+        text_print(out,
                    "≥: the load generator was the bottleneck in every round, so the server may be "
                    "faster than this.",
                    "");
