@@ -153,6 +153,13 @@ say_reach(const struct words *words, size_t ahead)
     }
 }
 
+/** What part of the best one's rate another reaches, from ratios within rounds, as in the table. */
+static double
+share_of_best(const struct words *words, size_t contender)
+{
+    return words->summaries[contender].ratio / words->summaries[words->order[RATE][0]].ratio;
+}
+
 static void
 say_rate(const struct words *words)
 {
@@ -173,7 +180,7 @@ say_rate(const struct words *words)
     say_reach(words, ahead);
     for (size_t i = ahead; i < known; i++) {
         char share[TEXT_FIGURE];
-        double part = value_of(words, RATE, order[i]) / value_of(words, RATE, order[0]);
+        double part = share_of_best(words, order[i]);
         (void)snprintf(share, sizeof share, "%.2f", part);
         if (part < 0.005) {
             (void)snprintf(share, sizeof share, "next to nothing");
