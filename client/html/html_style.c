@@ -93,6 +93,7 @@ const char html_style[] =
     ".commands li{margin:0 0 8px}\n"
     ".commands code{display:block;background:var(--page);border-radius:6px;padding:8px 12px}\n"
     "footer{color:var(--muted);font-size:.875rem;margin-top:32px}\n"
+    "@media screen and (max-width:1320px){th,td{padding:6px 8px}}\n"
     "@media screen and (min-width:1000px){.tiles{grid-template-columns:repeat(5,minmax(0,1fr))}"
     ".bars{grid-template-columns:repeat(3,minmax(0,1fr))}"
     ".bars svg.wide{display:none}.bars svg.narrow{display:block}}\n"
