@@ -15,7 +15,7 @@ from support import LIMIT_S, Case, Programs
 COLUMNS = ["server", "messages/s", "spread", "ratio", "p50", "p99", "p99.9", "CPU/msg", "RAM/conn",
            "errors", "rounds"]
 # A few messages, however long they take: nothing here depends on how fast the machine is.
-FEW = ("-n", "400", "-c", "4", "--warmup", "0s", "--rounds", "1")
+FEW = ("-n", "400", "-c", "4", "--think-time", "1ms", "--warmup", "0s", "--rounds", "1")
 
 SERVER = """
     import os, socket, subprocess, sys, threading
