@@ -39,6 +39,7 @@ static struct {
     struct green_ipc_queue *ipc_empty;
     struct green_ipc_queue *ipc_full;
     struct green_pipe *pipe;
+    struct green_pipe *other_end; /* of that pipe: nobody sends there */
     struct green_subprocess *subprocess;
     int signals;
 } it;
@@ -417,7 +418,6 @@ prepare_beyond(void)
 {
     static const char *const cat[] = {"cat", NULL};
     struct green_subprocess_options options = GREEN_SUBPROCESS_OPTIONS;
-    struct green_pipe *other;
     int usr2 = SIGUSR2;
     ck_assert_int_eq(green_ipc_mutex_create(&it.ipc_mutex), 0);
     ck_assert_int_eq(green_ipc_mutex_lock(it.ipc_mutex, GREEN_NOW), 0);
@@ -429,7 +429,7 @@ prepare_beyond(void)
     ck_assert_int_eq(green_ipc_queue_create(1, 1, &it.ipc_empty), 0);
     ck_assert_int_eq(green_ipc_queue_create(1, 1, &it.ipc_full), 0);
     ck_assert_int_eq(green_ipc_queue_put(it.ipc_full, "x", 1, GREEN_NOW), 0);
-    ck_assert_int_eq(green_pipe_create(&it.pipe, &other), 0);
+    ck_assert_int_eq(green_pipe_create(&it.pipe, &it.other_end), 0);
     options.input = GREEN_STDIO_PIPE; /* it reads what never comes, and ends with us */
     ck_assert_int_eq(green_subprocess_spawn(cat, &options, &it.subprocess), 0);
     it.signals = green_signal_open(&usr2, 1);

@@ -346,12 +346,21 @@ END_TEST
 
 /* ---- what children may do ---- */
 
+/* GCC's AddressSanitizer has locks that a fork leaves to the child as they are, so there nobody may
+ * begin, end or allocate beside it: one after the other. */
+#ifdef __SANITIZE_ADDRESS__
+#define IN_TURN true
+#else
+#define IN_TURN false
+#endif
+
 static intptr_t
 family(void *depth)
 {
     struct green_job *jobs[3];
+    intptr_t members = 1;
     if (NUMBER(depth) == 0) {
-        return 1;
+        return members;
     }
     for (int i = 0; i < 3; i++) {
         int err =
@@ -359,8 +368,14 @@ family(void *depth)
         if (err != 0) {
             return err;
         }
+        if (IN_TURN) {
+            members += finish(jobs[i]);
+        }
     }
-    return 1 + finish(jobs[0]) + finish(jobs[1]) + finish(jobs[2]);
+    for (int i = 0; i < 3 && !IN_TURN; i++) {
+        members += finish(jobs[i]);
+    }
+    return members;
 }
 
 START_TEST(all_kinds_within_all_kinds)
