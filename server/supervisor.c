@@ -35,8 +35,8 @@
 
 /** So many such crashes in a row are repaired at once; from then on we wait longer and longer. */
 #define QUICK_REPAIRS       5
-#define REPAIR_PAUSE_MS     100
-#define REPAIR_PAUSE_MAX_MS 10000
+#define REPAIR_PAUSE_MS     UINT64_C(100)
+#define REPAIR_PAUSE_MAX_MS UINT64_C(10000)
 
 struct supervisor {
     struct server *server;
