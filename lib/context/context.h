@@ -43,6 +43,16 @@
 /** Let handlers run that a sanitizer holds back: it does not see system calls by number. */
 void green__context_take_signals(void);
 
+/**
+ * How long a thread may sleep in such a call at once, in ms; 0 is without an end. A handler that
+ * ThreadSanitizer holds back when the thread is just on its way there runs no sooner.
+ */
+#ifdef GREEN__TSAN
+#define GREEN__SLEEP_MOST_MS 50
+#else
+#define GREEN__SLEEP_MOST_MS 0
+#endif
+
 /** What a new context runs. It ends by switching away for the last time, or by
  * green__context_leave(); nothing else may let it return. */
 typedef void (*green__context_entry)(void *arg);

@@ -143,9 +143,13 @@ sleep_in_kernel(struct green_job *self, green_deadline limit)
         return;
     }
     unsigned expected = 0;
+    green_deadline until = limit;
+    if (GREEN__SLEEP_MOST_MS > 0 && until > green_after(GREEN__SLEEP_MOST_MS)) {
+        until = green_after(GREEN__SLEEP_MOST_MS);
+    }
     green__context_take_signals();
     if (atomic_compare_exchange_strong(&self->attention, &expected, GREEN__ASLEEP)) {
-        green__futex_wait(&self->attention, GREEN__ASLEEP, limit);
+        green__futex_wait(&self->attention, GREEN__ASLEEP, until);
         green__context_take_signals();
     }
     green__wait_heed(self);
