@@ -2,6 +2,7 @@
  * Groups and pools over the three kinds of jobs.
  */
 #include "group_support.h"
+#include "green/sync.h"
 
 START_TEST(empty_group)
 {
@@ -86,17 +87,25 @@ START_TEST(negative_numbers_and_lone_cancels_are_no_errors)
 }
 END_TEST
 
+static struct green_event a_was_here;
+
 static intptr_t
 note_label(void *label)
 {
-    int err = green_sleep((uint64_t)(*(char *)label - 'a') * 20);
-    note(err != 0 ? "cancelled" : label);
-    return err;
+    if (*(char *)label == 'c') {
+        ck_assert_int_eq(green_event_wait(&a_was_here, green_after(LONG_MS)), 0);
+    }
+    note(label);
+    if (*(char *)label == 'a') {
+        green_event_set(&a_was_here);
+    }
+    return 0;
 }
 
 START_TEST(order_of_a_group)
 {
     struct green_group group;
+    green_event_init(&a_was_here);
     green_group_init(&group, 2);
     note("begin");
     green_group_spawn(&group, note_label, "b");
