@@ -26,6 +26,7 @@ struct green__stream {
     int outcome;     /**< With which receiving has ended: 0 or a negative errno. */
     int sent;        /**< What became of the send. */
     bool ended;      /**< `outcome` stands, and nobody was told. */
+    bool torn;       /**< Bytes are missing behind the arrivals: `outcome` stands for good. */
     bool armed;      /**< The kernel receives. */
     bool cancelling; /**< And was told to stop. */
     bool sending;

@@ -174,6 +174,15 @@ drop_first(struct green__uring_io *self, struct green__stream *stream)
     self->free_arrivals = arrival;
 }
 
+/** Bytes that came are lost: who reads is told so, and never gets those behind them. */
+static void
+tear(struct green__stream *stream)
+{
+    stream->outcome = -ENOMEM;
+    stream->ended = true;
+    stream->torn = true;
+}
+
 void
 green__stream_received(struct green__uring_io *self, struct green__stream *stream,
                        const struct io_uring_cqe *cqe)
@@ -187,20 +196,19 @@ green__stream_received(struct green__uring_io *self, struct green__stream *strea
         size_t length = (size_t)cqe->res;
         unsigned char *bytes = green__ring_buffers_got(
             &self->buffers, number, length, (cqe->flags & GREEN__CQE_BUFFER_GOES_ON) != 0);
-        if (!append(self, stream, bytes, length, &self->buffers.buffers[number])) {
+        if (stream->torn || !append(self, stream, bytes, length, &self->buffers.buffers[number])) {
             give_part(self, &self->buffers.buffers[number]);
-            stream->outcome = -ENOMEM; /* what is lost must not go unnoticed */
-            stream->ended = true;
+            tear(stream);
         }
     } else if (cqe->res == -ENOBUFS) {
         green__ring_buffers_grow(&self->buffers, self->epoll.io.sched->stamp);
     } else if (cqe->res == -EINVAL && !self->unbounded) {
         self->unbounded = true; /* a kernel before 6.15: the reader asks again */
-    } else if (cqe->res != -ECANCELED) {
+    } else if (cqe->res != -ECANCELED && !stream->torn) {
         stream->outcome = cqe->res;
         stream->ended = true;
     }
-    if (stream->armed && !stream->cancelling && stream->held > HELD_MAX) {
+    if (stream->armed && !stream->cancelling && (stream->held > HELD_MAX || stream->torn)) {
         stream->cancelling = true;
         cancel(self, stream, GREEN__TAG_RECV);
     }
@@ -241,11 +249,11 @@ lend(struct green__uring_io *self, struct green__stream *stream, struct green_vi
     return (ssize_t)length;
 }
 
-/** How receiving has ended. Whoever asks again asks the kernel. */
+/** How receiving has ended. Whoever asks again asks the kernel, unless there is a gap. */
 static ssize_t
 told(struct green__stream *stream)
 {
-    stream->ended = false;
+    stream->ended = stream->torn;
     return stream->outcome;
 }
 
