@@ -4,6 +4,7 @@
  * Everything that can fail for the user's fault does so here, before a mode runs: options, logs,
  * listeners, the pid file.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -59,6 +60,10 @@ static int
 open_logs(const struct options *options)
 {
     int err = log_open(options->log);
+    if (err == -ENOSYS) {
+        log_write(LOG_ERROR, "--log %s: this echod was built without libsystemd", options->log);
+        return 2;
+    }
     if (err != 0) {
         log_write(LOG_ERROR, "--log %s: cannot write there: %s", options->log, green_strerror(err));
         return 1;
