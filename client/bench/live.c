@@ -21,8 +21,10 @@
 #define PLAIN_EVERY_NS UINT64_C(5000000000)
 #define WIDTH_USUAL    80
 #define LINE_MAX_BYTES 512
-#define BAR_MAX        40
-#define BAR_MIN        8
+/* Columns that stay free: the terminal may write ^C there, and must not begin a new line for it. */
+#define ROOM_AFTER 3
+#define BAR_MAX    40
+#define BAR_MIN    8
 
 void
 live_begin(struct live *live, const struct echoc_load *load)
@@ -146,7 +148,7 @@ live_tick(struct live *live, const struct run_state *state)
         return;
     }
     char line[LINE_MAX_BYTES];
-    live_line(live, state, rate, width() - 1, line, sizeof line);
+    live_line(live, state, rate, width() - ROOM_AFTER, line, sizeof line);
     (void)dprintf(STDERR_FILENO, "\r%s\033[K", line);
     live->drawn = true;
 }
