@@ -29,7 +29,7 @@
 /** The longest line. */
 #define LINE_BYTES (512 + WIRE_TEXT)
 
-static struct sink sink = {NULL, -1, 0};
+static struct sink sink = {NULL, -1, SETTING_ACCESS_TOLD, 0};
 
 /** The second that is under way, and the lines written and left out in it; any thread. */
 static _Atomic uint64_t second;
@@ -51,6 +51,12 @@ access_open(const char *target)
         return 0;
     }
     return sink_open_file(&sink, target);
+}
+
+bool
+access_reopen(void)
+{
+    return sink_refresh(&sink);
 }
 
 int

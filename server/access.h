@@ -11,6 +11,9 @@
  *  errno. */
 int access_open(const char *target);
 
+/** Once log_reopen() has said that files are to be opened anew: whether this one could be. */
+bool access_reopen(void);
+
 /** Make what all processes share for it; 0 or -ENOMEM. */
 int access_share(const struct options *options);
 

@@ -18,7 +18,7 @@
 
 #define LINE_MAX_BYTES 1024
 
-static struct sink sink = SINK_STDERR;
+static struct sink sink = {NULL, STDERR_FILENO, SETTING_LOG_TOLD, 0};
 static bool to_journal;
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
@@ -40,10 +40,11 @@ log_open(const char *target)
     return sink_open_file(&sink, target);
 }
 
-void
+bool
 log_reopen(void)
 {
     atomic_fetch_add(&settings_page[SETTING_LOG_ROUND], 1);
+    return sink_refresh(&sink);
 }
 
 void
@@ -131,16 +132,32 @@ log_write(enum log_level level, const char *format, ...)
     write_line(level, message);
 }
 
+/** Wherever the log is, and on standard error. */
+static void
+write_twice(enum log_level level, const char *word, const char *format, va_list args)
+{
+    char message[LINE_MAX_BYTES];
+    vsnprintf(message, sizeof message, format, args);
+    write_line(level, message);
+    if (sink.fd != STDERR_FILENO) {
+        dprintf(STDERR_FILENO, "echod: %s%s\n", word, message);
+    }
+}
+
 void
 log_notice(const char *format, ...)
 {
-    char message[LINE_MAX_BYTES];
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    write_twice(LOG_INFO, "", format, args);
     va_end(args);
-    write_line(LOG_INFO, message);
-    if (sink.fd != STDERR_FILENO) {
-        dprintf(STDERR_FILENO, "echod: %s\n", message);
-    }
+}
+
+void
+log_alarm(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_twice(LOG_ERROR, "error: ", format, args);
+    va_end(args);
 }

@@ -5,6 +5,7 @@
 #ifndef SERVER_LOG_H
 #define SERVER_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
@@ -25,8 +26,11 @@ void log_write(enum log_level level, const char *format, ...) __attribute__((for
  *  error too if the log is elsewhere. */
 void log_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/** The log files were moved: open them anew, in all processes. */
-void log_reopen(void);
+/** Write an error that has to be seen: on standard error too if the log is elsewhere. */
+void log_alarm(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** The log files were moved: open them anew, in all processes. Returns whether the log could be. */
+bool log_reopen(void);
 
 /** Now, as ISO 8601 in UTC with milliseconds, put into `stamp`. */
 void log_stamp(char stamp[40]);

@@ -7,6 +7,7 @@
  */
 #include "reload.h"
 
+#include "access.h"
 #include "options_table.h"
 #include "secure.h"
 #include "settings.h"
@@ -41,7 +42,9 @@ reload_on(struct server *server, enum order order)
     if (order == ORDER_RELOAD) {
         reload(server);
     } else {
-        log_reopen();
-        log_write(LOG_INFO, "log files are opened again");
+        bool log = log_reopen();
+        if (access_reopen() && log) {
+            log_write(LOG_INFO, "log files are opened again");
+        }
     }
 }

@@ -26,10 +26,12 @@ enum setting {
     SETTING_WORKER_TIMEOUT_MS,
     SETTING_DELAY_MS,
     SETTING_BURN_MS,
-    SETTING_LOG_FORMAT, /**< enum log_format */
-    SETTING_LOG_LEVEL,  /**< enum log_level */
-    SETTING_LOG_ROUND,  /**< Counts the times that log files are to be opened again. */
-    SETTING_STATE,      /**< enum state */
+    SETTING_LOG_FORMAT,  /**< enum log_format */
+    SETTING_LOG_LEVEL,   /**< enum log_level */
+    SETTING_LOG_ROUND,   /**< Counts the times that log files are to be opened again. */
+    SETTING_LOG_TOLD,    /**< Of those times, the last of which a failure was told: of the log, */
+    SETTING_ACCESS_TOLD, /**< and of the access log. */
+    SETTING_STATE,       /**< enum state */
     SETTING_COUNT,
 };
 

@@ -10,12 +10,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <green.h>
+
+#include "log.h"
 #include "privileges.h"
-#include "settings.h"
 
 #ifdef ECHOD_SYSTEMD
-#include <syslog.h>
 #include <systemd/sd-journal.h>
+/** syslog's number; its header has names that our log has too. */
+#define PRIORITY_INFO 6
 #endif
 
 static int
@@ -41,7 +44,7 @@ int
 sink_open_journal(struct sink *sink)
 {
 #ifdef ECHOD_SYSTEMD
-    int fd = sd_journal_stream_fd("echod", LOG_INFO, 1);
+    int fd = sd_journal_stream_fd("echod", PRIORITY_INFO, 1);
     if (fd >= 0) {
         sink->path = NULL;
         sink->fd = fd;
@@ -54,26 +57,40 @@ sink_open_journal(struct sink *sink)
 #endif
 }
 
-/** The file was moved away: open what has its name now. Where that cannot be, the old one goes on.
- */
+/** One process for all says it, in each round. */
 static void
-open_again(struct sink *sink)
+complain(const struct sink *sink, uint64_t round, int err)
 {
-    int fd = open_file(sink->path);
-    if (fd >= 0) {
-        dup3(fd, sink->fd, O_CLOEXEC);
-        close(fd);
+    setting_value *told = &settings_page[sink->told];
+    uint64_t before = atomic_load(told);
+    if (before != round && atomic_compare_exchange_strong(told, &before, round)) {
+        log_alarm("%s cannot be opened again: %s; lines go on to the file that had this name",
+                  sink->path, green_strerror(err));
     }
+}
+
+bool
+sink_refresh(struct sink *sink)
+{
+    uint64_t now = setting(SETTING_LOG_ROUND);
+    if (sink->path == NULL || atomic_load(&sink->round) == now ||
+        atomic_exchange(&sink->round, now) == now) {
+        return true;
+    }
+    int fd = open_file(sink->path);
+    if (fd < 0) {
+        complain(sink, now, fd);
+        return false;
+    }
+    dup3(fd, sink->fd, O_CLOEXEC);
+    close(fd);
+    return true;
 }
 
 void
 sink_write(struct sink *sink, const char *line, size_t length)
 {
-    uint64_t now = setting(SETTING_LOG_ROUND);
-    if (sink->path != NULL && atomic_load(&sink->round) != now &&
-        atomic_exchange(&sink->round, now) != now) {
-        open_again(sink);
-    }
+    sink_refresh(sink);
     ssize_t ignored = write(sink->fd, line, length);
     (void)ignored; /* there is nobody else to tell */
 }

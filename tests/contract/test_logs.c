@@ -5,12 +5,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "client.h"
 #include "files.h"
 #include "tests.h"
 
 /* ---- files ---- */
+
+/** A connection that ends in order, and so has its line. */
+static void
+visit(const struct server *server)
+{
+    int fd = client_connect(server);
+    client_say(fd, "hello");
+    client_expect(fd, "HELLO");
+    client_half_close(fd);
+    client_expect_end(fd);
+    client_close(fd);
+}
 
 START_TEST(log_files_are_opened_again_when_told)
 {
@@ -23,12 +36,7 @@ START_TEST(log_files_are_opened_again_when_told)
     ck_assert_uint_eq(server_logged(&server, "listening on "), 1); /* on standard error as well */
     ck_assert_ptr_nonnull(strstr(file_read(log), "listening on "));
     for (int round = 0; round < 2; round++) {
-        int fd = client_connect(&server);
-        client_say(fd, "hello");
-        client_expect(fd, "HELLO");
-        client_half_close(fd);
-        client_expect_end(fd);
-        client_close(fd);
+        visit(&server);
         AWAIT(&server, strstr(file_read(access), "received=5 sent=5 messages=1") != NULL);
         ck_assert_ptr_nonnull(strstr(file_read(access), " 127.0.0.1:"));
         ck_assert_ptr_nonnull(strstr(file_read(access), "end=peer"));
@@ -42,6 +50,69 @@ START_TEST(log_files_are_opened_again_when_told)
     server_stop(&server);
     ck_assert_ptr_nonnull(strstr(file_read(log), "draining"));
     ck_assert_ptr_null(strstr(file_read(file_path("log.1")), "draining"));
+    directory_remove();
+}
+END_TEST
+
+static size_t
+count(const char *text, const char *word)
+{
+    size_t found = 0;
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word)) {
+        found++;
+    }
+    return found;
+}
+
+/** What is in the way of a file that is to be opened again. */
+static void
+spoil(int way, const char *directory, const char *moved)
+{
+    ck_assert_int_eq(rename(directory, moved), 0);
+    if (way > 0) {
+        ck_assert_int_eq(mkdir(directory, 0700), 0);
+        for (int i = 0; i < 2; i++) { /* directories in the place of the files */
+            char path[128];
+            snprintf(path, sizeof path, "%s/%s", directory, i == 0 ? "log" : "access");
+            ck_assert_int_eq(mkdir(path, 0700), 0);
+        }
+    }
+}
+
+START_TEST(a_log_that_cannot_be_opened_again_goes_on_and_says_so)
+{
+    static const char *const reasons[] = {"No such file or directory", "Is a directory"};
+    char said[256];
+    directory_make();
+    ck_assert_int_eq(mkdir(file_path("logs"), 0700), 0);
+    struct server server = server_start(
+        OPTIONS("--log", file_path("logs/log"), "--access-log", file_path("logs/access")));
+    spoil(_i, file_path("logs"), file_path("moved"));
+    server_signal(&server, SIGUSR1);
+    AWAIT(&server, server_logged(&server, "cannot be opened again") == 2);
+    static const char *const names[] = {"logs/log", "logs/access"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(said, sizeof said, "error: %s cannot be opened again: %s;", file_path(names[i]),
+                 reasons[_i]);
+        ck_assert_msg(server_logged(&server, said) == 1, "it said:\n%s", server_said(&server));
+        ck_assert_ptr_nonnull(strstr(file_read(file_path("moved/log")), said));
+    }
+    for (size_t i = 1; i <= 20; i++) { /* by whichever worker, and none of them says it again */
+        visit(&server);
+        AWAIT(&server, count(file_read(file_path("moved/access")), " end=peer ") == i);
+    }
+    ck_assert_uint_eq(count(file_read(file_path("moved/log")), "cannot be opened again"), 2);
+    ck_assert_uint_eq(count(file_read(file_path("moved/log")), "are opened again"), 0);
+    if (_i > 0) {
+        ck_assert_int_eq(rename(file_path("logs"), file_path("directories")), 0);
+    }
+    ck_assert_int_eq(mkdir(file_path("logs"), 0700), 0);
+    server_signal(&server, SIGUSR1);
+    AWAIT(&server, count(file_read(file_path("logs/log")), "log files are opened again") == 1);
+    visit(&server);
+    AWAIT(&server, count(file_read(file_path("logs/access")), " end=peer ") == 1);
+    server_stop(&server);
+    ck_assert_uint_eq(server_logged(&server, "cannot be opened again"), 2);
     directory_remove();
 }
 END_TEST
@@ -236,6 +307,7 @@ const char *
 logs_add(TCase *tcase)
 {
     tcase_add_test(tcase, log_files_are_opened_again_when_told);
+    tcase_add_loop_test(tcase, a_log_that_cannot_be_opened_again_goes_on_and_says_so, 0, 2);
     tcase_add_test(tcase, a_log_that_cannot_be_written_is_named);
     tcase_add_test(tcase, a_flood_leaves_lines_out_and_says_so);
     tcase_add_test(tcase, each_that_sigint_cuts_off_has_its_line);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "files.h"
 #include "tests.h"
 
 #define MAX_WORKERS 64
@@ -19,33 +20,11 @@
 static uid_t nobody;
 static gid_t nogroup;
 
-/** A directory that anybody may write to, or only root; removed with all in it by leave_directory.
- */
-static char directory[] = "/tmp/echod-privileges-XXXXXX";
-
+/** A directory that anybody may write to, or only root. */
 static void
 make_directory(mode_t permissions)
 {
-    ck_assert_ptr_nonnull(mkdtemp(directory));
-    ck_assert_int_eq(chmod(directory, permissions), 0);
-}
-
-static void
-leave_directory(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static const char *
-in_directory(const char *name)
-{
-    static char paths[4][96];
-    static size_t next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", directory, name);
-    return path;
+    ck_assert_int_eq(chmod(directory_make(), permissions), 0);
 }
 
 /** A line of /proc/PID/status, after its name. */
@@ -140,13 +119,13 @@ is_theirs(const char *path)
 START_TEST(logs_are_opened_again_by_the_user)
 {
     make_directory(0777);
-    const char *log = in_directory("log");
-    const char *access_log = in_directory("access");
+    const char *log = file_path("log");
+    const char *access_log = file_path("access");
     struct server server =
         server_start(OPTIONS("--user", "nobody", "--log", log, "--access-log", access_log));
     ck_assert(is_theirs(log) && is_theirs(access_log));
-    ck_assert_int_eq(rename(log, in_directory("log.1")), 0);
-    ck_assert_int_eq(rename(access_log, in_directory("access.1")), 0);
+    ck_assert_int_eq(rename(log, file_path("log.1")), 0);
+    ck_assert_int_eq(rename(access_log, file_path("access.1")), 0);
     server_signal(&server, SIGUSR1);
     AWAIT(&server, is_theirs(log)); /* with the line that says so */
     int fd = client_connect(&server);
@@ -154,7 +133,24 @@ START_TEST(logs_are_opened_again_by_the_user)
     client_close(fd);
     AWAIT(&server, is_theirs(access_log));
     server_stop(&server);
-    leave_directory();
+    directory_remove();
+}
+END_TEST
+
+/** The user may not make one in its place. */
+START_TEST(a_log_in_a_directory_of_roots_goes_on_where_it_is)
+{
+    make_directory(0755);
+    const char *log = file_path("log");
+    struct server server = server_start(OPTIONS("--user", "nobody", "--log", log));
+    ck_assert_int_eq(rename(log, file_path("log.1")), 0);
+    server_signal(&server, SIGUSR1);
+    AWAIT(&server, server_logged(&server, "log cannot be opened again: Permission denied") == 1);
+    server_stop(&server);
+    ck_assert_ptr_nonnull(strstr(file_read(file_path("log.1")), "Permission denied"));
+    ck_assert_ptr_nonnull(strstr(file_read(file_path("log.1")), "draining"));
+    ck_assert_int_ne(access(log, F_OK), 0);
+    directory_remove();
 }
 END_TEST
 
@@ -164,8 +160,8 @@ START_TEST(files_in_a_directory_of_roots)
 {
     struct stat status;
     make_directory(0755);
-    const char *pidfile = in_directory("pid");
-    const char *log = in_directory("log");
+    const char *pidfile = file_path("pid");
+    const char *log = file_path("log");
     struct server server =
         server_start(OPTIONS("--user", "nobody", "--pidfile", pidfile, "--log", log));
     ck_assert(is_theirs(pidfile) && is_theirs(log));
@@ -174,7 +170,7 @@ START_TEST(files_in_a_directory_of_roots)
     server_stop(&server);
     ck_assert_int_eq(stat(pidfile, &status), 0);
     ck_assert_int_eq(status.st_size, 0);
-    leave_directory();
+    directory_remove();
 }
 END_TEST
 
@@ -183,8 +179,8 @@ START_TEST(a_link_to_a_file_of_roots_is_refused)
 {
     struct stat status;
     make_directory(0777);
-    const char *secret = in_directory("secret");
-    const char *log = in_directory("log");
+    const char *secret = file_path("secret");
+    const char *log = file_path("log");
     FILE *file = fopen(secret, "we");
     ck_assert_ptr_nonnull(file);
     fclose(file);
@@ -196,7 +192,7 @@ START_TEST(a_link_to_a_file_of_roots_is_refused)
     ck_assert_int_eq(stat(secret, &status), 0);
     ck_assert_uint_eq(status.st_uid, 0);
     ck_assert_int_eq(status.st_size, 0);
-    leave_directory();
+    directory_remove();
 }
 END_TEST
 
@@ -229,8 +225,8 @@ START_TEST(an_upgrade_needs_none)
 {
     char command[256];
     make_directory(0755);
-    const char *program = in_directory("echod");
-    const char *pidfile = in_directory("pid");
+    const char *program = file_path("echod");
+    const char *pidfile = file_path("pid");
     snprintf(command, sizeof command, "cp %s %s", echod_path, program);
     ck_assert_int_eq(system(command), 0);
     echod_path = program;
@@ -252,7 +248,7 @@ START_TEST(an_upgrade_needs_none)
     client_chat(fd);
     client_close(fd);
     server_stop(&server);
-    leave_directory();
+    directory_remove();
 }
 END_TEST
 
@@ -301,6 +297,7 @@ privileges_add(TCase *tcase)
     tcase_add_test(tcase, nothing_is_left_to_its_processes);
     tcase_add_test(tcase, numbers_will_do);
     tcase_add_test(tcase, logs_are_opened_again_by_the_user);
+    tcase_add_test(tcase, a_log_in_a_directory_of_roots_goes_on_where_it_is);
     tcase_add_test(tcase, files_in_a_directory_of_roots);
     tcase_add_test(tcase, a_link_to_a_file_of_roots_is_refused);
     tcase_add_loop_test(tcase, nonsense_is_refused_in_a_line, 0,
