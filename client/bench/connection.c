@@ -217,8 +217,12 @@ static void
 judge_end(struct connection *connection, int err)
 {
     struct loop *loop = connection->loop;
+    bool crossed = err == 0 && !connection->shut;
     loop->now_ns = clock_ns();
-    checker_conclude(&connection->checker);
+    /* Half a reply at an orderly end: the server has got no more of the message. */
+    if (!crossed || connection->checker.puzzle != NULL) {
+        checker_conclude(&connection->checker);
+    }
     uint64_t outstanding = checker_outstanding(&connection->checker);
     loop->board->totals.unanswered += outstanding;
     if (connection->shut && outstanding == 0) {

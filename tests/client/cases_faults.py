@@ -82,9 +82,8 @@ class Faults(BenchCase):
         self.assertIn("since due", out)
         self.assertIn("since sent", out)
 
-    def test_closes_in_order(self):
-        """What crosses an orderly end is unprocessed, and nothing is lost."""
-        server = self.faulty("close", 64, 500)
+    def closes_in_order(self, kind):
+        server = self.faulty(kind, 64, 500)
         result, out = self.bench("-c", "1", "-p", "8", "-n", "1000", "127.0.0.1", server.port,
                                  code=1)
         self.assertGreaterEqual(result["errors"]["receive"]["closed"], 1)
@@ -92,6 +91,14 @@ class Faults(BenchCase):
         self.assertEqual(result["totals"]["answered"], 499)
         self.assertGreater(result["totals"]["bytes_unprocessed"], 0)
         self.assertIn("crossed the server's orderly end", out)
+
+    def test_closes_in_order(self):
+        """What crosses an orderly end is unprocessed, and nothing is lost."""
+        self.closes_in_order("close")
+
+    def test_closes_in_the_middle_of_a_message(self):
+        """A server that drains answers as much of a message as it has got."""
+        self.closes_in_order("half")
 
     def failure(self, port, *parts, options=()):
         path = self.path("result.json")

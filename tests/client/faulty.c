@@ -6,8 +6,9 @@
  * Messages are SIZE bytes; the fault befalls each NTH of them, counted over all connections, or all
  * that follows it. The port is the first line on standard output. The server ends with its input.
  *
- * Kinds: drop, repeat, swap (with the next), corrupt; stall (answer nobody for MS), close, reset,
- * silent (from there on), exit, banner (greet, and understand nothing), echo (no upper case), none.
+ * Kinds: drop, repeat, swap (with the next), corrupt; stall (answer nobody for MS), close, half
+ * (close in the middle of a reply), reset, silent (from there on), exit, banner (greet, and
+ * understand nothing), echo (no upper case), none.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -104,10 +105,11 @@ answer(struct client *client, unsigned char *message)
 {
     unsigned long number = count_one();
     bool struck = number % nth == 0;
-    if (number >= nth && (is("close") || is("reset"))) {
+    if (number >= nth && (is("close") || is("half") || is("reset"))) {
         if (is("reset")) {
             reset(client->fd);
         }
+        put(client, message, is("half") ? size / 2 : 0);
         return false;
     }
     if (number >= nth && is("exit")) {
@@ -182,7 +184,7 @@ serve(void *arg)
             break;
         }
     }
-    if (is("close")) {
+    if (is("close") || is("half")) {
         /* In order: what has not been read would make a reset of it. */
         (void)shutdown(client->fd, SHUT_WR);
         while (recv(client->fd, client->in, CHUNK, 0) > 0) {
