@@ -104,3 +104,11 @@ checker_conclude(struct checker *checker)
     }
     puzzle_conclude(checker);
 }
+
+void
+checker_end(struct checker *checker)
+{
+    if (checker->puzzle != NULL && !puzzle_cut(checker)) {
+        puzzle_conclude(checker);
+    }
+}

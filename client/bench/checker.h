@@ -77,6 +77,13 @@ int checker_feed(struct checker *checker, const unsigned char *data, size_t leng
  */
 void checker_conclude(struct checker *checker);
 
+/**
+ * The server has ended the stream in order, wherever it stood: conclude, but miss nothing of the
+ * reply that it was in. What it has not got of a message it does not answer; the beginning of a
+ * character it may have passed as it came.
+ */
+void checker_end(struct checker *checker);
+
 /** Messages that are neither answered nor dropped. */
 uint64_t checker_outstanding(const struct checker *checker);
 

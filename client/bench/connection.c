@@ -217,10 +217,10 @@ static void
 judge_end(struct connection *connection, int err)
 {
     struct loop *loop = connection->loop;
-    bool crossed = err == 0 && !connection->shut;
     loop->now_ns = clock_ns();
-    /* Half a reply at an orderly end: the server has got no more of the message. */
-    if (!crossed || connection->checker.puzzle != NULL) {
+    if (err == 0 && !connection->shut) {
+        checker_end(&connection->checker);
+    } else {
         checker_conclude(&connection->checker);
     }
     uint64_t outstanding = checker_outstanding(&connection->checker);

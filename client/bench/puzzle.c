@@ -235,6 +235,37 @@ missing_bytes(const struct checker *checker)
     return bytes;
 }
 
+/* How many of the last bytes begin a character of UTF-8 that is not whole. */
+static size_t
+begun(const unsigned char *bytes, size_t length)
+{
+    for (size_t count = 1; count <= 3 && count <= length; count++) {
+        unsigned char byte = bytes[length - count];
+        if (byte >= 0xc2 && byte <= 0xf4) {
+            return count < (byte < 0xe0 ? 2U : byte < 0xf0 ? 3U : 4U) ? count : 0;
+        }
+        if ((byte & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+/*
+ * Is the reply right as far as it goes, but for the beginning of a character behind it? So ends one
+ * to half a character, which a server passes unchanged when it is told to end there. SIZE_MAX: no.
+ */
+static size_t
+right_before_cut(const struct checker *checker)
+{
+    const struct puzzle *puzzle = checker->puzzle;
+    size_t right = puzzle->length - begun(puzzle->bytes, puzzle->length);
+    bool cut = right < puzzle->length && puzzle->settled_count == 0 &&
+               checker->base < checker->released && right < reply_length(checker, checker->base) &&
+               memcmp(puzzle->bytes, reply_of(checker, checker->base), right) == 0;
+    return cut ? right : SIZE_MAX;
+}
+
 /* Nobody asked for these bytes. */
 static void
 refuse_all(struct checker *checker)
@@ -258,7 +289,8 @@ judge(struct checker *checker, bool final)
         return true;
     }
     size_t reply = reply_length(checker, base);
-    if (skip == 0 && !final && puzzle->length < enough && puzzle->length < missing_bytes(checker)) {
+    if (skip == 0 && !final && puzzle->length < enough &&
+        (puzzle->length < missing_bytes(checker) || right_before_cut(checker) != SIZE_MAX)) {
         return false;
     }
     size_t damaged = skip == 0 ? puzzle->length : skip;
@@ -387,6 +419,17 @@ puzzle_conclude(struct checker *checker)
         drop(checker, checker->base);
     }
     close_if_solved(checker);
+}
+
+bool
+puzzle_cut(struct checker *checker)
+{
+    size_t right = right_before_cut(checker);
+    if (right != SIZE_MAX) {
+        checker->offset = right;
+        puzzle_close(checker);
+    }
+    return right != SIZE_MAX;
 }
 
 uint64_t

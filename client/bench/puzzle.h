@@ -19,6 +19,9 @@ int puzzle_feed(struct checker *checker, const unsigned char *data, size_t lengt
 /** As checker_conclude(). */
 void puzzle_conclude(struct checker *checker);
 
+/** The stream has ended. If all there is to it is that this was in a character, that is right. */
+bool puzzle_cut(struct checker *checker);
+
 /** Messages of [base, released) that are settled already. */
 uint64_t puzzle_settled(const struct puzzle *puzzle);
 

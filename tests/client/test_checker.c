@@ -26,7 +26,8 @@ struct trial {
     struct finding first;
     uint64_t next;
     bool in_order;
-    size_t shortest; /* reply */
+    size_t shortest;  /* reply */
+    bool server_ends; /* in order, and is not just silent */
 };
 
 static void
@@ -116,7 +117,11 @@ hear(struct trial *trial, uint64_t messages, uint64_t in_flight, size_t piece)
         ck_assert_int_eq(checker_feed(checker, trial->stream + at, length), 0);
     }
     checker->released = checker->released < messages ? messages : checker->released;
-    checker_conclude(checker);
+    if (trial->server_ends) {
+        checker_end(checker);
+    } else {
+        checker_conclude(checker);
+    }
 }
 
 static void
@@ -287,6 +292,41 @@ START_TEST(half_a_reply_is_concluded_to_be_lost)
 }
 END_TEST
 
+/* A server that is told to end does so where it stands, and passes half a character as it came. */
+START_TEST(an_orderly_end_in_the_middle_of_a_reply)
+{
+    static const struct {
+        const char *tail;
+        int cause;
+    } ends[] = {
+        {"", 0},
+        {"\xc5", 0},
+        {"\xf0\x9f\x98", 0},
+        {"\xc5\xbf", ECHOC_CAUSE_LOST},
+        {"\x98", ECHOC_CAUSE_LOST},
+        {"\n", ECHOC_CAUSE_LOST},
+    };
+    for (size_t i = 0; i < 2 * 6 * PIECES; i++) {
+        /* As many bytes as the reply has, too: then it could be judged before the end is seen. */
+        const char *tail = ends[i / 2 / PIECES].tail;
+        size_t length = strlen(tail);
+        bool all = i % 2 == 1 && length > 0;
+        int cause = ends[i / 2 / PIECES].cause;
+        struct trial trial;
+        begin(&trial, "64", false, 0);
+        trial.server_ends = true;
+        say_part(&trial, 0, 0, all ? 64 - length : 30);
+        memcpy(trial.stream + trial.length, tail, length);
+        trial.length += length;
+        hear(&trial, 1, 1, pieces[i / 2 % PIECES]);
+        expect(&trial, cause != 0 && all ? ECHOC_CAUSE_CORRUPTED : cause, cause != 0, tail,
+               pieces[i / 2 % PIECES]);
+        ck_assert_uint_eq(checker_outstanding(&trial.checker), cause == 0);
+        end(&trial, 1);
+    }
+}
+END_TEST
+
 /* Bytes drawn at random never make the checker lose count, whatever it calls them. */
 START_TEST(noise_keeps_the_books_straight)
 {
@@ -368,6 +408,7 @@ main(void)
     tcase_add_test(tests, one_in_flight);
     tcase_add_test(tests, bytes_that_nobody_asked_for);
     tcase_add_test(tests, half_a_reply_is_concluded_to_be_lost);
+    tcase_add_test(tests, an_orderly_end_in_the_middle_of_a_reply);
     tcase_add_test(tests, noise_keeps_the_books_straight);
     tcase_add_test(tests, a_schedule_is_its_own_inverse);
     tcase_add_test(tests, cursors_share_a_schedule);
