@@ -74,16 +74,27 @@ expect_all_unprivileged(const struct server *server)
     }
 }
 
-/** Whether this echod was built with them, and not with a sanitizer that needs what they refuse. */
+/**
+ * Whether this echod was built with them.
+ *
+ * At the end of a process LeakSanitizer stops it by ptrace, which is one of the things that filters
+ * refuse. So leaks are not looked for in these, all else is.
+ */
 static bool
 has_filters(void)
 {
+    const char *asan = getenv("ASAN_OPTIONS");
+    if (asan != NULL) {
+        char without[512];
+        snprintf(without, sizeof without, "%s:detect_leaks=0", asan);
+        setenv("ASAN_OPTIONS", without, 1);
+    }
     struct server server = server_run(OPTIONS("--seccomp", "--port=0"));
     AWAIT(&server, server_logged(&server, "listening on") + server_logged(&server, "libseccomp"));
     bool has = server_logged(&server, "libseccomp") == 0;
     kill(server.pid, SIGKILL);
     server_wait(&server);
-    return has && getenv("ASAN_OPTIONS") == NULL && getenv("TSAN_OPTIONS") == NULL;
+    return has;
 }
 
 START_TEST(nothing_is_left_to_its_processes)
@@ -265,7 +276,7 @@ END_TEST
 START_TEST(system_calls_are_filtered)
 {
     if (!has_filters()) {
-        printf("this echod has no filters, or cannot be run under them\n");
+        printf("this echod was built without filters\n");
         return;
     }
     struct server server = server_start(OPTIONS("--seccomp", "--user", "nobody"));
