@@ -2,6 +2,9 @@
  * Who notices the end of a process that has hooks, when nobody joins it: a thread with a task for
  * each such process.
  *
+ * A visit can be had before its process is forked, so that nothing can fail once the child runs: it
+ * waits until it is told whom to visit, or that there is nobody.
+ *
  * Invariant: `attendant` is NULL or takes processes; the thread takes itself out of there, under
  * the lock, when it has none left, and ends. In a forked child the parent's is forgotten.
  */
@@ -9,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "green/queue.h"
+#include "green/sync.h"
 #include "green/timeout.h"
 #include "job/hook.h"
 #include "job/job.h"
@@ -39,16 +43,20 @@ finish_one(struct attendant *self)
     }
 }
 
-struct visit {
+struct green__visit {
     struct attendant *attendant;
-    struct green_job *process;
+    struct green_job *process; /**< NULL: nobody. */
+    struct green_event told;   /**< Set under the lock, so it is not touched once that is free. */
 };
 
 static intptr_t
 visit(void *arg)
 {
-    struct visit *self = arg;
-    while (green_job_alive(self->process)) {
+    struct green__visit *self = arg;
+    while (green_event_wait(&self->told, GREEN_FOREVER) != 0) {
+        green_sleep(RETRY_MS);
+    }
+    while (self->process != NULL && green_job_alive(self->process)) {
         int err = green_job_join(self->process, NULL, GREEN_FOREVER);
         if (err != 0 && err != -EOWNERDEAD) {
             green_sleep(RETRY_MS);
@@ -56,6 +64,7 @@ visit(void *arg)
     }
     green_job_put(self->process);
     finish_one(self->attendant);
+    green_event_fini(&self->told);
     green__free(self);
     return 0;
 }
@@ -66,7 +75,7 @@ attend(void *arg)
     struct attendant *self = arg;
     void *item;
     while (green_queue_get(&self->processes, &item, GREEN_FOREVER) == 0) {
-        struct visit *made = item;
+        struct green__visit *made = item;
         /* Without memory for a task this thread joins by itself, one after the other. */
         if (green_spawn(visit, made, NULL) != 0) {
             visit(made);
@@ -98,31 +107,41 @@ start(void)
 }
 
 int
-green__attend(struct green_job *process)
+green__attend_reserve(struct green__visit **ret_visit)
 {
-    struct visit *made = green__alloc(sizeof *made);
+    struct green__visit *made = green__alloc_zeroed(sizeof *made);
     if (made == NULL) {
         return -ENOMEM;
     }
+    green_event_init(&made->told);
     green__lock(&lock);
     int err = attendant == NULL ? start() : 0;
     if (err == 0) {
-        *made = (struct visit){attendant, green_job_get(process)};
+        made->attendant = attendant;
         attendant->count++;
         struct green_shield shield; /* the caller may be cancelled */
         green_shield_start(&shield);
         err = green_queue_put(&attendant->processes, made, GREEN_NOW);
         green_shield_stop(&shield);
-        if (err != 0) {
-            attendant->count--;
-            green_job_put(process);
-        }
+        attendant->count -= err != 0;
     }
     green__unlock(&lock);
     if (err != 0) {
+        green_event_fini(&made->told);
         green__free(made);
+        return err;
     }
-    return err;
+    *ret_visit = made;
+    return 0;
+}
+
+void
+green__attend_use(struct green__visit *visit, struct green_job *process)
+{
+    green__lock(&lock);
+    visit->process = process == NULL ? NULL : green_job_get(process);
+    green_event_set(&visit->told);
+    green__unlock(&lock);
 }
 
 /* ---- fork ---- */

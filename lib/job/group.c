@@ -11,7 +11,6 @@
 #include "job/group.h"
 
 #include <errno.h>
-#include <signal.h>
 
 #include "base/alloc.h"
 #include "green/timeout.h"
@@ -142,24 +141,9 @@ leave_place(struct green_group *group)
     unlock(group);
 }
 
-/** A process whose end nobody would notice: not one of ours. */
+/** List the member and hang on to its end; it may be gone when this returns. */
 static void
-undo(struct green_group *group, struct member *member)
-{
-    struct green_shield shield;
-    lock(group);
-    green__list_remove(&member->link);
-    unlock(group);
-    green_job_terminate(member->job, SIGKILL);
-    green_shield_start(&shield);
-    green_job_join(member->job, NULL, GREEN_FOREVER);
-    green_shield_stop(&shield);
-    green_job_put(member->job);
-}
-
-/** List the member and hang on to its end; it may be gone when this returns 0. */
-static int
-enlist(struct green_group *group, struct member *member)
+enlist(struct green_group *group, struct member *member, struct green__visit *visit)
 {
     struct green_job *job = green_job_get(member->job);
     lock(group);
@@ -168,14 +152,37 @@ enlist(struct green_group *group, struct member *member)
         green_job_cancel(job); /* it was, while the job was spawned */
     }
     unlock(group);
-    int hooked = green__job_hook(job, &member->hook);
-    if (hooked < 0) {
-        undo(group, member);
-    } else if (hooked == 0) {
+    if (!green__job_hook_attended(job, &member->hook, visit)) {
         green__hook_call(&member->hook, job);
     }
     green_job_put(job);
-    return hooked < 0 ? hooked : 0;
+}
+
+/** What must not fail once the job runs, and the job. */
+static int
+spawn(const struct green__member_plan *plan, struct member **ret_member,
+      struct green__visit **ret_visit, struct green_job **ret_job)
+{
+    struct green__visit *visit = NULL;
+    struct member *member = green__alloc(sizeof *member);
+    int err = member == NULL ? -ENOMEM : 0;
+    if (err == 0 && plan->kind == GREEN_PROCESS) {
+        err = green__attend_reserve(&visit);
+    }
+    if (err == 0) {
+        green__spawn_site = plan->spawned_at;
+        err = green_spawn_as(plan->kind, plan->entry, plan->arg, plan->options, ret_job);
+    }
+    if (err != 0) {
+        if (visit != NULL) {
+            green__attend_use(visit, NULL);
+        }
+        green__free(member);
+        return err;
+    }
+    *ret_member = member;
+    *ret_visit = visit;
+    return 0;
 }
 
 int
@@ -186,26 +193,21 @@ green__group_spawn(struct green_group *group, const struct green__member_plan *p
     if (err != 0) {
         return err;
     }
-    struct green_job *job = NULL;
-    struct member *member = green__alloc(sizeof *member);
-    green__spawn_site = plan->spawned_at;
-    err = member == NULL ? -ENOMEM
-                         : green_spawn_as(plan->kind, plan->entry, plan->arg, plan->options, &job);
-    if (err == 0) {
-        green__list_init(&member->hook.link);
-        member->hook.run = on_end;
-        member->group = group;
-        member->job = green_job_get(job);
-        member->on_end = plan->on_end;
-        member->on_end_arg = plan->on_end_arg;
-        err = enlist(group, member);
-    }
+    struct green_job *job;
+    struct member *member;
+    struct green__visit *visit;
+    err = spawn(plan, &member, &visit, &job);
     if (err != 0) {
-        green_job_put(job);
-        green__free(member);
         leave_place(group);
         return err;
     }
+    green__list_init(&member->hook.link);
+    member->hook.run = on_end;
+    member->group = group;
+    member->job = green_job_get(job);
+    member->on_end = plan->on_end;
+    member->on_end_arg = plan->on_end_arg;
+    enlist(group, member, visit);
     if (ret_job != NULL) {
         *ret_job = job;
     } else {

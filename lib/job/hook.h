@@ -33,9 +33,22 @@ green__job_error(const struct green_job *job)
     return job->lost ? -EOWNERDEAD : 0;
 }
 
-/** Run a task that joins a process, on a thread of the library's, so that its hooks are called; 0
- * or an error of a thread's spawn. */
-int green__attend(struct green_job *process);
+/** A task that is to join a process, on a thread of the library's, so that its hooks are called. */
+struct green__visit;
+
+/** Have one; 0, -ENOMEM or an error of a thread's spawn. */
+int green__attend_reserve(struct green__visit **ret_visit);
+
+/** Let it go about a process, or about nobody when that is NULL. It is the task's from then on. */
+void green__attend_use(struct green__visit *visit, struct green_job *process);
+
+/**
+ * As green__job_hook(), which then does not fail, of a job of this process's own.
+ *
+ * @param visit  Reserved, of a process; else NULL. It is used, or dropped, in any case.
+ */
+bool green__job_hook_attended(struct green_job *job, struct green__hook *hook,
+                              struct green__visit *visit);
 
 /* ---- several at once ---- */
 

@@ -10,21 +10,34 @@
 #include "job/job.h"
 #include "sched/wait.h"
 
+bool
+green__job_hook_attended(struct green_job *job, struct green__hook *hook,
+                         struct green__visit *visit)
+{
+    bool hooked = (visit == NULL || green_job_alive(job)) && green__worker_hook(job, hook);
+    if (visit != NULL) {
+        green__attend_use(visit, hooked ? job : NULL);
+    }
+    return hooked;
+}
+
 int
 green__job_hook(struct green_job *job, struct green__hook *hook)
 {
     bool process = job->kind == GREEN_PROCESS && job != green__self();
+    struct green__visit *visit = NULL;
     if (process && !green__process_ours(job)) {
         return -ECHILD;
     }
-    if ((process && !green_job_alive(job)) || !green__worker_hook(job, hook)) {
+    if (process && green_job_alive(job)) {
+        int err = green__attend_reserve(&visit);
+        if (err != 0) {
+            return err;
+        }
+    } else if (process) {
         return 0;
     }
-    int err = process ? green__attend(job) : 0;
-    if (err != 0 && green__worker_unhook(job, hook)) {
-        return err;
-    }
-    return 1;
+    return green__job_hook_attended(job, hook, visit);
 }
 
 /* ---- on_exit ---- */
