@@ -210,6 +210,7 @@ START_TEST(one_that_computes_for_ever_dumps_before_it_is_killed)
 {
     struct server server = server_start(OPTIONS("--worker-timeout=1s", "--burn=600s"));
     char line[64];
+    pid_t workers[8];
     int fd = client_connect(&server);
     client_say(fd, "x");
     client_await_read(&server, fd);
@@ -217,6 +218,8 @@ START_TEST(one_that_computes_for_ever_dumps_before_it_is_killed)
     ck_assert_int_gt(busy, 0);
     AWAIT(&server, server_logged(&server, "is killed for that") == 1);
     client_expect_cut(fd);
+    /* Were it found dead in the drain, its connection would be one that the drain has cut off. */
+    AWAIT(&server, process_gone(busy) && server_workers(&server, workers, 8) == mode->workers);
     snprintf(line, sizeof line, "dump of process %d:", (int)busy);
     ck_assert_uint_eq(server_logged(&server, line), 1);
     ck_assert_uint_eq(server_logged(&server, "end of the dump"), 1);

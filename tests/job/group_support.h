@@ -17,7 +17,7 @@
 #include "green/timeout.h"
 
 static const enum green_kind kinds[] = {GREEN_TASK, GREEN_THREAD, GREEN_PROCESS};
-#define KINDS 3
+#define KINDS (PROCESSES ? 3 : 2)
 
 /* Seen by processes too. */
 static struct {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The session with `echod --service=operator` goes as its lesson shows it.
 
-usage: operator.py ECHOD ECHOC LESSON.md
+usage: operator_talk.py ECHOD ECHOC LESSON.md
 """
 import re
 import subprocess
