@@ -35,6 +35,14 @@
 #define PROCESSES true
 #endif
 
+/* A test that is about processes begins with this: there is nothing to see where there are none. */
+#define NEEDS_PROCESSES() \
+    do {                  \
+        if (!PROCESSES) { \
+            return;       \
+        }                 \
+    } while (0)
+
 /* What main() returns when it has nothing that this build can run. */
 #define SKIPPED 77
 

@@ -87,6 +87,7 @@ END_TEST
 
 START_TEST(link_tells_death)
 {
+    NEEDS_PROCESSES();
     struct seen seen = {.calls = GREEN_SEMAPHORE_INIT(0)};
     struct green_job *job = spawn(GREEN_PROCESS, die, NULL);
     ck_assert_int_eq(green_job_on_exit(job, record, &seen), 0);
@@ -194,6 +195,7 @@ link_in_child(void *arg)
 
 START_TEST(links_of_a_child)
 {
+    NEEDS_PROCESSES();
     struct green_job *other = spawn(GREEN_PROCESS, nap, POINTER(50));
     ck_assert_int_eq(green_job_on_exit(other, note_link, "parent"), 0);
     ck_assert_int_eq(finish(spawn(GREEN_PROCESS, link_in_child, other)), -ECHILD);
@@ -394,6 +396,7 @@ END_TEST
 
 START_TEST(processes_leave_nothing)
 {
+    NEEDS_PROCESSES();
     int before = 0;
     int rounds = stress(30, 5);
     for (int i = 0; i < rounds; i++) {
