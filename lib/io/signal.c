@@ -22,7 +22,7 @@ static bool
 may_wait_for(int signo)
 {
     return signo > 0 && signo <= SIGRTMAX && signo != SIGKILL && signo != SIGSTOP &&
-           signo != green__kernel_signal();
+           signo != green__kernel_signal() && signo != green__kernel_foreign_signal();
 }
 
 int

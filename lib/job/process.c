@@ -92,7 +92,7 @@ process_release(struct green_job *job)
 static void
 on_foreign(pid_t sender)
 {
-    if (this_process != NULL && sender == getppid()) {
+    if (this_process != NULL && (sender == getppid() || sender == 0)) {
         green__wait_cancel(this_process);
     }
 }
@@ -191,7 +191,7 @@ child_main(struct process *process, const struct green_spawn_options *options, s
     this_process = self;
     green__kernel_on_foreign = on_foreign;
     green__kernel_forked();
-    sigdelset(mask, green__kernel_signal()); /* it is how our parent cancels us */
+    sigdelset(mask, green__kernel_foreign_signal()); /* it is how our parent cancels us */
     sigprocmask(SIG_SETMASK, mask, NULL);
 
     if (small_stack) {
@@ -456,7 +456,7 @@ green__process_cancel(struct green_job *job)
     if (job == this_process) { /* by a task or thread of the process itself */
         green__wait_cancel(job);
     } else {
-        send_signal(process_of(job), green__kernel_signal());
+        send_signal(process_of(job), green__kernel_foreign_signal());
     }
 }
 

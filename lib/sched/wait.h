@@ -261,7 +261,7 @@ void green__kernel_interrupt(struct green_job *job);
 /** The thread's alarm goes with the thread. */
 void green__kernel_detach(struct green_job *job);
 
-/** Have the handler of the reserved signal, before the first thread blocks. */
+/** Have the handlers of the reserved signals, before the first thread blocks. */
 void green__kernel_listen(void);
 
 /** In a forked child: the calling thread has no alarm; it was the parent's. */
@@ -270,7 +270,13 @@ void green__kernel_forked(void);
 /** The signal that is reserved for interrupting blocked threads. */
 int green__kernel_signal(void);
 
-/** What a cancellation from the parent process does: runs in the handler of the reserved signal. */
+/** The signal that is reserved for cancellations from the parent process. */
+int green__kernel_foreign_signal(void);
+
+/**
+ * What such a cancellation does: runs in the signal's handler. The sender is 0 where the system
+ * had no memory left to say who it was.
+ */
 extern void (*green__kernel_on_foreign)(pid_t sender);
 
 #endif

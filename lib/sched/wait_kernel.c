@@ -47,6 +47,13 @@ green__kernel_signal(void)
     return SIGRTMAX - 3;
 }
 
+/* Not the alarm's: a tick may be pending where only one signal of a number can be. */
+int
+green__kernel_foreign_signal(void)
+{
+    return SIGRTMAX - 5;
+}
+
 /** Set the timer for an absolute time, ticking from then on; GREEN_FOREVER unsets it. */
 static void
 set_timer(struct green__alarm *alarm, green_deadline when)
@@ -68,10 +75,6 @@ on_signal(int signo, siginfo_t *info, void *context)
     (void)context;
     int saved_errno = errno;
     struct green__alarm *alarm = my_alarm;
-    if ((info->si_code == SI_USER || info->si_code == SI_QUEUE) && info->si_pid != getpid() &&
-        green__kernel_on_foreign != NULL) {
-        green__kernel_on_foreign(info->si_pid);
-    }
     if (alarm != NULL) {
         atomic_store(&alarm->ticked, true);
         if (!atomic_load(&alarm->in_kernel)) {
@@ -86,21 +89,40 @@ on_signal(int signo, siginfo_t *info, void *context)
 }
 
 static void
-install_handler(void)
+on_foreign_signal(int signo, siginfo_t *info, void *context)
+{
+    (void)signo;
+    (void)context;
+    int saved_errno = errno;
+    if (green__kernel_on_foreign != NULL) {
+        green__kernel_on_foreign(info->si_pid);
+    }
+    errno = saved_errno;
+}
+
+static void
+handle(int signo, void (*handler)(int signo, siginfo_t *info, void *context))
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_sigaction = on_signal;
+    action.sa_sigaction = handler;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK; /* no SA_RESTART: the call is to return */
     sigemptyset(&action.sa_mask);
-    sigaction(green__kernel_signal(), &action, NULL);
-    green__quiet_own(green__kernel_signal(), on_signal);
+    sigaction(signo, &action, NULL);
+    green__quiet_own(signo, handler);
+}
+
+static void
+install_handlers(void)
+{
+    handle(green__kernel_signal(), on_signal);
+    handle(green__kernel_foreign_signal(), on_foreign_signal);
 }
 
 void
 green__kernel_listen(void)
 {
-    pthread_once(&install_once, install_handler);
+    pthread_once(&install_once, install_handlers);
 }
 
 void
