@@ -9,7 +9,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "../base/support.h"
 #include "green/group.h"
@@ -26,6 +29,8 @@ static struct {
     atomic_int ended;
     atomic_int begun;
     atomic_bool go;
+    atomic_int threads[8];
+    atomic_int thread_count;
 } * shared;
 
 __attribute__((unused)) static void
@@ -52,6 +57,32 @@ leave(void)
     atomic_fetch_add(&shared->ended, 1);
 }
 
+/** Have let_threads_go() wait for the calling thread, if it is not a process' first. */
+__attribute__((unused)) static void
+note_thread(void)
+{
+    pid_t thread = (pid_t)syscall(SYS_gettid);
+    if (thread != getpid()) {
+        atomic_store(&shared->threads[atomic_fetch_add(&shared->thread_count, 1) % 8], thread);
+    }
+}
+
+/**
+ * Wait until the kernel has none of the noted threads of this process any more, which is later than
+ * their joiners learn: what a sanitizer's runtime does at a thread's end must not be cut by a fork.
+ */
+__attribute__((unused)) static void
+let_threads_go(void)
+{
+    for (int i = 0; i < 8; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/self/task/%d", atomic_load(&shared->threads[i]));
+        while (access(path, F_OK) == 0) {
+            usleep(1000);
+        }
+    }
+}
+
 __attribute__((unused)) static intptr_t
 work(void *arg)
 {
@@ -66,6 +97,7 @@ __attribute__((unused)) static intptr_t
 stay(void *arg)
 {
     (void)arg;
+    note_thread();
     enter();
     int err = green_sleep(10 * LONG_MS);
     struct green_shield shield;

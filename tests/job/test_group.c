@@ -139,9 +139,10 @@ static intptr_t
 run_group(void *arg)
 {
     (void)arg;
+    note_thread();
     struct green_group group;
     green_group_init(&group, 0);
-    for (int i = 0; i < KINDS; i++) {
+    for (int i = KINDS - 1; i >= 0; i--) { /* forks before it has threads */
         green_group_spawn_as(&group, kinds[i], stay, NULL, NULL, NULL, GREEN_FOREVER);
     }
     int err = green_group_fini(&group);
@@ -159,6 +160,7 @@ START_TEST(cancel_of_who_waits_cancels_and_waits)
         green_job_cancel(job);
         ck_assert_int_eq(finish(job), -ECANCELED);
         ck_assert_int_eq(atomic_load(&shared->running), 0);
+        let_threads_go();
     }
 }
 END_TEST
