@@ -438,6 +438,9 @@ green__process_alive(struct green_job *job)
     green__waitq_lock(&job->end);
     bool ended = has_ended(process_of(job));
     green__waitq_unlock(&job->end);
+    if (ended && is_ours(process_of(job))) {
+        green__exit_remove(job); /* the process' end need not wait for it */
+    }
     return !ended;
 }
 

@@ -55,6 +55,19 @@ START_TEST(reaped_while_the_parent_sleeps)
 }
 END_TEST
 
+START_TEST(nothing_is_kept_of_one_seen_to_have_ended)
+{
+    ck_assert_int_eq(finish(spawn(GREEN_PROCESS, return_arg, NULL)), 0);
+    int before = open_descriptors();
+    struct green_job *job = spawn(GREEN_PROCESS, return_arg, NULL);
+    while (green_job_alive(job)) {
+        usleep(1000);
+    }
+    green_job_put(job);
+    ck_assert_int_eq(open_descriptors(), before);
+}
+END_TEST
+
 START_TEST(reaped_while_the_parent_polls)
 {
     struct pollfd none = {.fd = -1};
@@ -243,12 +256,13 @@ int
 main(void)
 {
     const TTest *const tests[] = {
-        reaped_while_the_parent_sleeps, reaped_while_the_parent_polls,
-        reaped_while_tasks_run,         reaped_while_a_thread_sleeps,
-        reaped_in_large_numbers,        joined_though_the_signal_is_blocked,
-        handle_outlives_the_child,      own_children_are_left_alone,
-        programs_handler_is_called,     programs_informed_handler_is_called,
-        program_ignores_the_signal,     program_waits_for_any_child,
+        reaped_while_the_parent_sleeps,      nothing_is_kept_of_one_seen_to_have_ended,
+        reaped_while_the_parent_polls,       reaped_while_tasks_run,
+        reaped_while_a_thread_sleeps,        reaped_in_large_numbers,
+        joined_though_the_signal_is_blocked, handle_outlives_the_child,
+        own_children_are_left_alone,         programs_handler_is_called,
+        programs_informed_handler_is_called, program_ignores_the_signal,
+        program_waits_for_any_child,
     };
     return PROCESSES ? RUN_TESTS("reap", tests) : SKIPPED;
 }
