@@ -24,7 +24,7 @@
 #include "sched/wait.h"
 
 /** What a reader that is busy elsewhere may have waiting here, in bytes. */
-#define HELD_MAX 16384
+#define HELD_MAX GREEN_VIEW_MAX
 
 /** Longer views are sent by a call first, which has no less to do for them. */
 #define SMALL 4096

@@ -326,7 +326,7 @@ struct green_view {
  * @return As green_recv().
  */
 GREEN_API GREEN_SUSPENDS ssize_t green_recv_view(int fd, struct green_view *ret_view);
-#define GREEN_VIEW_MAX 16384
+#define GREEN_VIEW_MAX 32768
 
 /** Give the buffer back. A view that is empty or given back already is left alone. */
 GREEN_API void green_view_release(struct green_view *view);
