@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/direct.h"
 #include "io/engine.h"
 #include "io/kernel.h"
 #include "io/view.h"
@@ -68,7 +69,7 @@ try_recv(int fd, struct green__slot *slot, void *buf, size_t len, int flags)
 {
     ssize_t got;
     do {
-        got = recv(fd, buf, len, flags | MSG_DONTWAIT);
+        got = green__direct_recv(fd, buf, len, flags | MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
     if (got > 0 && (size_t)got < len && slot->stream && flags == 0) {
         slot->ready &= (uint8_t)~GREEN__READABLE;
@@ -242,7 +243,7 @@ ssize_t
 green__readiness_send(struct green__io *io, int fd, const void *buf, size_t len, int flags)
 {
     for (;;) {
-        ssize_t sent = send(fd, buf, len, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t sent = green__direct_send(fd, buf, len, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent >= 0) {
             green__sched_pace(green__running);
             return sent;
@@ -302,7 +303,7 @@ green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, soc
     }
     for (;;) {
         if (slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) {
-            int connection = accept4(fd, peer, length, SOCK_CLOEXEC);
+            int connection = green__direct_accept(fd, peer, length, SOCK_CLOEXEC);
             if (connection >= 0) {
                 green__sched_pace(green__running);
                 return connection;

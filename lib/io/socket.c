@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/direct.h"
 #include "io/engine.h"
 #include "io/held.h"
 #include "io/kernel.h"
@@ -324,7 +325,7 @@ green_close(int fd)
     if (slot != NULL) {
         green__slot_renew(io, fd, GREEN__OTHER);
     }
-    int err = close(fd) == 0 || errno == EINTR ? 0 : -errno;
+    int err = green__direct_close(fd) == 0 || errno == EINTR ? 0 : -errno;
     green__pause_end();
     return err;
 }
