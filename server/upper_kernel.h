@@ -7,8 +7,30 @@
  * change takes effect one place before, so a block is stored when the next has been looked at; by
  * then that was loaded too, and need not wait for the store.
  *
- * No include guard: it is included twice.
+ * Without SELECTS a look-up takes 16 bytes, and a table of 64 four of them.
+ *
+ * No include guard: it is included once for each width.
  */
+
+#ifdef SELECTS
+
+/* Of a vector's bytes in the 64 of a block: an operation that selects looks at those bits alone. */
+struct V(places) {
+    VECTOR in;
+};
+
+static inline TARGET struct V(places) V(places_of)(VECTOR value)
+{
+    return (struct V(places)){value};
+}
+
+static inline TARGET VECTOR
+V(look_up_64)(const unsigned char *table, const struct V(places) * places)
+{
+    return V(select)(places->in, V(load)(table));
+}
+
+#else
 
 /* The places of a vector's bytes in the 64 of a block, cut into four rows of 16: a row gives zero
  * for what is another's. */
@@ -37,6 +59,8 @@ V(look_up_64)(const unsigned char *table, const struct V(places) * places)
                          V(look_up)(V(row)(table + 48), places->in[3])));
 }
 
+#endif
+
 static inline TARGET VECTOR
 V(is_between)(VECTOR value, unsigned char least, unsigned char most)
 {
@@ -53,22 +77,22 @@ struct V(change) {
 
 /* The sequences of two bytes whose leads are even: one round for each pair of leads. Returns the
  * places where others end. */
-static inline TARGET unsigned
+static inline TARGET MASK
 V(change_even)(struct V(change) * change, const unsigned char *text, VECTOR value, VECTOR lead,
                VECTOR ends)
 {
-    unsigned left = V(mask)(V(both)(ends, V(is_between)(lead, 0xc2, 0xdf)));
-    unsigned others = 0;
+    MASK left = V(mask)(V(both)(ends, V(is_between)(lead, 0xc2, 0xdf)));
+    MASK others = 0;
     VECTOR low = V(both)(lead, V(all)(1));
     VECTOR run = V(plus)(V(plus)(low, low), V(plus)(low, low));
     run = V(any)(run, V(both)(V(shifted)(value), V(all)(3)));
     VECTOR leads = V(flip)(lead, low);
     VECTOR flips = V(all)(0);
     while (left != 0) {
-        unsigned char key = text[(int)__builtin_ctz(left) - 1];
+        unsigned char key = text[(int)LOWEST(left) - 1];
         VECTOR here = V(both)(ends, V(equal)(leads, V(all)(key & 0xfe)));
         const struct upper_pair *pair = &upper_pairs[(key & 0x1f) >> 1];
-        unsigned found = V(mask)(here);
+        MASK found = V(mask)(here);
         left &= ~found;
         if (!pair->even) {
             others |= found;
@@ -85,12 +109,12 @@ V(change_even)(struct V(change) * change, const unsigned char *text, VECTOR valu
 /* The others, that end in the places `left`. One round for each lead that there is. */
 static inline TARGET void
 V(change_pairs)(struct V(change) * change, const unsigned char *text, VECTOR value, VECTOR lead,
-                VECTOR ends, unsigned left)
+                VECTOR ends, MASK left)
 {
     VECTOR stops = V(all)(0);
     struct V(places) places = V(places_of)(value);
     while (left != 0) {
-        unsigned char key = text[(int)__builtin_ctz(left) - 1];
+        unsigned char key = text[(int)LOWEST(left) - 1];
         VECTOR here = V(both)(ends, V(equal)(lead, V(all)(key)));
         const struct upper_level *level = &upper_levels[upper_cased[key & 0x1f]];
         left &= ~V(mask)(here);
@@ -101,9 +125,9 @@ V(change_pairs)(struct V(change) * change, const unsigned char *text, VECTOR val
             change->leads =
                 V(any)(change->leads, V(both)(here, V(look_up_64)(level->lead, &places)));
     }
-    unsigned stop = V(mask)(stops);
+    MASK stop = V(mask)(stops);
     if (stop != 0)
-        change->stop = (int)__builtin_ctz(stop) - 1;
+        change->stop = (int)LOWEST(stop) - 1;
 }
 
 /* Those of three bytes, of leads of which some blocks have case. */
@@ -116,12 +140,12 @@ V(change_triples)(struct V(change) * change, const unsigned char *text, VECTOR f
                          V(equal)(V(flip)(first, low), V(all)(0xe0)));
     odd = V(both)(odd, V(both)(ends, V(is_between)(second, 0x80, 0xbf)));
     VECTOR stops = V(all)(0);
-    unsigned left = V(mask)(odd);
+    MASK left = V(mask)(odd);
     if (left == 0)
         return;
     struct V(places) places = V(places_of)(value);
     while (left != 0) {
-        const unsigned char *key = text + (int)__builtin_ctz(left) - 2;
+        const unsigned char *key = text + (int)LOWEST(left) - 2;
         VECTOR here = V(both)(
             ends, V(both)(V(equal)(first, V(all)(key[0])), V(equal)(second, V(all)(key[1]))));
         unsigned index = upper_cased[(key[0] & 0x0fu) << 6 | (key[1] & 0x3fu)];
@@ -132,9 +156,9 @@ V(change_triples)(struct V(change) * change, const unsigned char *text, VECTOR f
         change->flips = V(any)(change->flips, flips);
         stops = V(any)(stops, flips);
     }
-    unsigned stop = V(mask)(stops);
-    if (stop != 0 && (int)__builtin_ctz(stop) - 2 < change->stop)
-        change->stop = (int)__builtin_ctz(stop) - 2;
+    MASK stop = V(mask)(stops);
+    if (stop != 0 && (int)LOWEST(stop) - 2 < change->stop)
+        change->stop = (int)LOWEST(stop) - 2;
 }
 
 /* Those of four bytes: most have no case, and a few blocks stop us. */
@@ -143,9 +167,9 @@ V(change_fours)(struct V(change) * change, const unsigned char *text, VECTOR fir
                 VECTOR third, VECTOR ends)
 {
     VECTOR fours = V(both)(V(is_between)(first, 0xf0, 0xf4), V(is_between)(second, 0x80, 0xbf));
-    unsigned left = V(mask)(V(both)(V(both)(fours, V(is_between)(third, 0x80, 0xbf)), ends));
+    MASK left = V(mask)(V(both)(V(both)(fours, V(is_between)(third, 0x80, 0xbf)), ends));
     for (; left != 0; left &= left - 1) {
-        int start = (int)__builtin_ctz(left) - 3;
+        int start = (int)LOWEST(left) - 3;
         const unsigned char *key = text + start;
         unsigned block = upper_block_of(key, 4);
         if (block < UPPER_BLOCKS && upper_cased[block] != 0) {
@@ -162,10 +186,10 @@ V(change_block)(struct V(change) * change, const unsigned char *text, VECTOR bef
     VECTOR ends = V(is_between)(value, 0x80, 0xbf);
     VECTOR first = V(after)(before, value, 1);
     VECTOR second = V(after)(before, value, 2);
-    unsigned others = V(change_even)(change, text, value, first, ends);
+    MASK others = V(change_even)(change, text, value, first, ends);
     if (others != 0)
         V(change_pairs)(change, text, value, first, ends, others);
-    unsigned wide = V(mask)(V(is_between)(second, 0xe0, 0xff));
+    MASK wide = V(mask)(V(is_between)(second, 0xe0, 0xff));
     if (wide != 0)
         V(change_triples)(change, text, second, first, ends, value);
     VECTOR third = V(after)(before, value, 3);

@@ -1,6 +1,6 @@
 /*
  * Upper case by vectors, the choice: the kernel is written once, in upper_kernel.h, and compiled
- * for vectors of 32 and of 16 bytes. Both need a look-up of bytes by bytes, so a processor
+ * for vectors of 64, 32 and 16 bytes. All need a look-up of bytes by bytes, so a processor
  * without one (and any but x86_64, as yet) gets by with the tables alone. Any thread may call.
  */
 #include "upper_vector.h"
@@ -16,6 +16,8 @@
 #define TARGET  __attribute__((target("avx2,bmi")))
 #define WIDTH   32
 #define VECTOR  __m256i
+#define MASK    unsigned
+#define LOWEST  __builtin_ctz
 #define V(name) avx2_##name
 
 static inline TARGET VECTOR
@@ -70,12 +72,96 @@ V(ahead)(VECTOR value, VECTOR behind)
 #undef TARGET
 #undef WIDTH
 #undef VECTOR
+#undef MASK
+#undef LOWEST
 #undef V
+
+#define KERNEL avx512_blocks
+#define TARGET __attribute__((target("avx512bw,avx512vbmi,bmi")))
+#define WIDTH  64
+#define VECTOR __m512i
+#define MASK   unsigned long long
+#define LOWEST __builtin_ctzll
+#define SELECTS
+#define V(name) avx512_##name
+
+static inline TARGET VECTOR
+V(load)(const unsigned char *from)
+{
+    return _mm512_loadu_si512(from);
+}
+
+static inline TARGET void
+V(store)(unsigned char *to, VECTOR value)
+{
+    _mm512_storeu_si512(to, value);
+}
+
+static inline TARGET VECTOR
+V(all)(unsigned char byte)
+{
+    return _mm512_set1_epi8((char)byte);
+}
+
+static inline TARGET VECTOR
+V(row)(const unsigned char *row)
+{
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)row));
+}
+
+/* Lanes of 16 bytes, and the ones before or behind them. */
+#define avx512_after(before, value, count) \
+    _mm512_alignr_epi8(value, _mm512_alignr_epi64(value, before, 6), 16 - (count))
+
+static inline TARGET VECTOR
+V(ahead)(VECTOR value, VECTOR behind)
+{
+    return _mm512_alignr_epi8(_mm512_alignr_epi64(behind, value, 2), value, 1);
+}
+
+static inline TARGET VECTOR
+V(equal)(VECTOR a, VECTOR b)
+{
+    return _mm512_movm_epi8(_mm512_cmpeq_epi8_mask(a, b));
+}
+
+#define avx512_mask           (MASK) _mm512_movepi8_mask
+#define avx512_look_up        _mm512_shuffle_epi8
+#define avx512_select         _mm512_permutexvar_epi8
+#define avx512_least          _mm512_min_epu8
+#define avx512_minus          _mm512_sub_epi8
+#define avx512_both           _mm512_and_si512
+#define avx512_any            _mm512_or_si512
+#define avx512_flip           _mm512_xor_si512
+#define avx512_plus           _mm512_add_epi8
+#define avx512_shifted(value) _mm512_srli_epi16(value, 4)
+
+#include "upper_kernel.h"
+#undef KERNEL
+#undef TARGET
+#undef WIDTH
+#undef VECTOR
+#undef MASK
+#undef LOWEST
+#undef SELECTS
+#undef V
+
+/* What is left of a text that the wide one has not stopped in is done by the next. */
+static size_t
+avx512_run(const unsigned char *from, unsigned char *to, size_t length)
+{
+    size_t done = avx512_blocks(from, to, length);
+    return length - done >= 64 + UPPER_HELD_MAX
+               ? done
+               : done + avx2_run(from + done, to + done, length - done);
+}
 
 #define KERNEL  ssse3_run
 #define TARGET  __attribute__((target("ssse3")))
 #define WIDTH   16
 #define VECTOR  __m128i
+#define MASK    unsigned
+#define LOWEST  __builtin_ctz
 #define V(name) ssse3_##name
 
 static inline TARGET VECTOR
@@ -117,6 +203,11 @@ V(all)(unsigned char byte)
 upper_vector_run *
 upper_vector_named(const char *name)
 {
+    if (strcmp(name, "avx512") == 0)
+        return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi") &&
+                       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")
+                   ? avx512_run
+                   : NULL;
     if (strcmp(name, "avx2") == 0)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") ? avx2_run : NULL;
     if (strcmp(name, "ssse3") == 0)
@@ -138,7 +229,10 @@ upper_vector_named(const char *name)
 upper_vector_run *
 upper_vector_choose(void)
 {
-    upper_vector_run *run = upper_vector_named("avx2");
+    static const char *const best_first[] = {"avx512", "avx2", "ssse3"};
+    upper_vector_run *run = NULL;
 
-    return run != NULL ? run : upper_vector_named("ssse3");
+    for (size_t i = 0; run == NULL && i < sizeof best_first / sizeof *best_first; i++)
+        run = upper_vector_named(best_first[i]);
+    return run;
 }
