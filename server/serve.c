@@ -128,7 +128,10 @@ finish(struct exchange *exchange, enum ending ending)
     if (err == 0 && ending == ENDING_DRAINED) {
         serve_note_drained(exchange->tally, true);
     }
-    err = err != 0 ? err : wire_shutdown(&exchange->wire);
+    /* All that the peer has sent was read: then the close that follows is our end already. */
+    if (err == 0 && (ending != ENDING_PEER || exchange->wire.tls != NULL)) {
+        err = wire_shutdown(&exchange->wire);
+    }
     green_timeout_stop(&timeout);
     green_shield_stop(&shield);
     if (err != 0) {
