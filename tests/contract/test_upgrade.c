@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -72,6 +74,15 @@ stop(struct server *server)
 
 /* ---- under load ---- */
 
+/** What the clients have done so far, counted by all of them. */
+static struct load {
+    atomic_ulong connections;
+    atomic_ulong answered;
+    atomic_ulong crossed; /* messages that met the orderly end of a connection */
+} * load;
+
+#define MESSAGE "hello\n"
+
 /** Connect and talk until told to stop; the exit code says what went wrong. */
 static void
 run_client(int port, bool churn)
@@ -87,8 +98,9 @@ run_client(int port, bool churn)
             if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
                 _exit(2); /* refused */
             }
+            atomic_fetch_add(&load->connections, 1);
         }
-        if (send(fd, "hello\n", 6, MSG_NOSIGNAL) != 6) {
+        if (send(fd, MESSAGE, 6, MSG_NOSIGNAL) != 6) {
             _exit(errno == EPIPE || errno == ECONNRESET ? 3 : 4);
         }
         ssize_t result;
@@ -96,14 +108,17 @@ run_client(int port, bool churn)
             got += (size_t)result;
         }
         if (got == 0 && result == 0) {
-            close(
-                fd); /* it drained, and our message crossed the end of it: it says how many bytes */
+            /* It drained, and our message crossed the end of it: it says how many bytes did. Our
+             * closing is what it waits for, so the count comes first. */
+            atomic_fetch_add(&load->crossed, 1);
+            close(fd);
             fd = -1;
             continue;
         }
         if (got < 6 || memcmp(answer, "HELLO\n", 6) != 0) {
             _exit(5); /* an answer was lost, or a reset came */
         }
+        atomic_fetch_add(&load->answered, 1);
         if (churn) {
             shutdown(fd, SHUT_WR);
             if (recv(fd, answer, 1, 0) != 0) {
@@ -120,6 +135,8 @@ run_client(int port, bool churn)
 static void
 start_clients(int port, pid_t clients[CLIENTS])
 {
+    load = mmap(NULL, sizeof *load, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(load, MAP_FAILED);
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = fork();
         ck_assert_int_ge(clients[i], 0);
@@ -149,6 +166,23 @@ stop_clients(const struct server *server, const pid_t clients[CLIENTS])
     }
 }
 
+/** Bytes that echod says came after it had ended a connection. */
+static unsigned long
+late_bytes(const struct server *server)
+{
+    static const char words[] = " bytes came after the end of a drained connection";
+    unsigned long sum = 0;
+    const char *log = server_log(server);
+    for (const char *at = log; (at = strstr(at, words)) != NULL; at++) {
+        const char *number = at;
+        while (number > log && number[-1] >= '0' && number[-1] <= '9') {
+            number--;
+        }
+        sum += strtoul(number, NULL, 10);
+    }
+    return sum;
+}
+
 static size_t
 upgrades_wanted(void)
 {
@@ -166,10 +200,18 @@ START_TEST(no_client_notices)
     pid_t clients[CLIENTS];
     start_clients(server.port, clients);
     size_t count = upgrades_wanted();
+    uint64_t start = now_ms();
     for (size_t i = 0; i < count; i++) {
         upgrade(&server);
     }
+    uint64_t took = now_ms() - start;
+    /* What has no answer was not read before the end: nothing else may have been lost. */
+    ck_assert_uint_eq(atomic_load(&load->crossed) * strlen(MESSAGE), late_bytes(&server));
     stop_clients(&server, clients);
+    printf("%s, %s: %zu upgrades in %lu ms: %lu connections, none refused; %lu messages answered, "
+           "%lu crossed an orderly end, none lost\n",
+           mode->name, sharings[_i], count, (unsigned long)took, atomic_load(&load->connections),
+           atomic_load(&load->answered), atomic_load(&load->crossed));
     stop(&server);
 }
 END_TEST
