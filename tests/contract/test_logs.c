@@ -1,11 +1,17 @@
 /*
- * The log and the access log: their files, and that each connection has its line, however it ends.
+ * The log and the access log: their files, the journal, and that each connection has its line,
+ * however it ends.
  */
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "files.h"
@@ -163,6 +169,76 @@ START_TEST(a_flood_leaves_lines_out_and_says_so)
 }
 END_TEST
 
+/* ---- the journal ---- */
+
+/** Be the journal, to what this process starts; -1 where that cannot be. */
+static int
+listen_as_journal(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/stdout"};
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "/run", "tmpfs", 0, NULL) != 0 || mkdir("/run/systemd", 0755) != 0 ||
+        mkdir("/run/systemd/journal", 0755) != 0) {
+        return -1;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(listen(fd, 8), 0);
+    return fd;
+}
+
+/** Read from a stream until a line begins so. */
+static void
+await_journal(FILE *stream, const char *begin)
+{
+    char line[1024] = "";
+    while (strncmp(line, begin, strlen(begin)) != 0) {
+        ck_assert_msg(fgets(line, sizeof line, stream) != NULL, "no line begins with %s", begin);
+    }
+}
+
+START_TEST(lines_go_to_the_journal)
+{
+    /* Who it is, of which unit, the level of lines without one, that lines have one; and forward to
+     * syslog, kernel log, console. */
+    static const char *const header[] = {"echod\n", "\n", "6\n", "1\n", "0\n", "0\n", "0\n"};
+    char line[64];
+    directory_make();
+    char config[96];
+    snprintf(config, sizeof config, "%s", file_path("config"));
+    file_write(config, "idle-timeout = 300s\n");
+    int journal = listen_as_journal();
+    if (journal < 0) {
+        printf("%s: the journal cannot be acted here: its test is left out\n", mode->name);
+        directory_remove();
+        return;
+    }
+    struct server server = server_start(OPTIONS("--log", "journal", "--config", config));
+    FILE *stream = fdopen(accept(journal, NULL, NULL), "r");
+    ck_assert_ptr_nonnull(stream);
+    for (size_t i = 0; i < sizeof header / sizeof *header; i++) {
+        ck_assert_ptr_nonnull(fgets(line, sizeof line, stream));
+        ck_assert_str_eq(line, header[i]);
+    }
+    await_journal(stream, "<6>listening on 127.0.0.1:");
+    file_write(config, "idle-timeout = never\n");
+    server_signal(&server, SIGHUP);
+    await_journal(stream, "<3>");
+    if (mode->workers > 0) {
+        pid_t worker;
+        ck_assert_uint_eq(server_workers(&server, &worker, 1), 1);
+        ck_assert_int_eq(kill(worker, SIGKILL), 0);
+        await_journal(stream, "<4>worker ");
+    }
+    server_stop(&server);
+    await_journal(stream, "<6>draining; 0 open");
+    ck_assert_ptr_null(fgets(line, sizeof line, stream)); /* nobody holds it any more */
+    fclose(stream);
+    close(journal);
+    directory_remove();
+}
+END_TEST
+
 /* ---- the lines of those that were cut off ---- */
 
 /** How many lines of what echod wrote to standard output hold the text. */
@@ -312,6 +388,7 @@ logs_add(TCase *tcase)
     tcase_add_loop_test(tcase, a_log_that_cannot_be_opened_again_goes_on_and_says_so, 0, 2);
     tcase_add_test(tcase, a_log_that_cannot_be_written_is_named);
     tcase_add_test(tcase, a_flood_leaves_lines_out_and_says_so);
+    tcase_add_test(tcase, lines_go_to_the_journal);
     tcase_add_test(tcase, each_that_sigint_cuts_off_has_its_line);
     tcase_add_test(tcase, so_it_is_in_json);
     tcase_add_test(tcase, each_that_a_second_sigterm_cuts_off_has_its_line);

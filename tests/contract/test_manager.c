@@ -81,6 +81,41 @@ START_TEST(the_manager_sees_it_alive)
 }
 END_TEST
 
+/** How many signs of life lie there, to be read at once. */
+static unsigned
+signs_of_life(void)
+{
+    char text[64];
+    unsigned count = 0;
+    ssize_t got;
+    while ((got = recv(notices, text, sizeof text, MSG_DONTWAIT)) >= 0) {
+        count += got == 10 && memcmp(text, "WATCHDOG=1", 10) == 0;
+    }
+    return count;
+}
+
+START_TEST(a_loop_that_stands_still_shows_no_life)
+{
+    listen_to_notices();
+    ck_assert_int_eq(setenv("WATCHDOG_USEC", "40000", 1), 0);
+    struct server server = server_start(OPTIONS("--burn", "2s"));
+    int fd = client_connect(&server);
+    while (signs_of_life() == 0) {
+        nap(1);
+    }
+    client_say(fd, "x");
+    client_expect(fd, "X");
+    /* A hundred are due while it computes; before and behind that there may be a few. */
+    ck_assert_uint_le(signs_of_life(), 10);
+    while (signs_of_life() == 0) { /* and it lives again */
+        nap(1);
+    }
+    client_close(fd);
+    close(notices);
+    server_stop(&server);
+}
+END_TEST
+
 /* ---- sockets that it hands over ---- */
 
 START_TEST(a_socket_that_is_handed_over_is_served)
@@ -93,7 +128,7 @@ START_TEST(a_socket_that_is_handed_over_is_served)
     snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", directory);
     snprintf(wrapper, sizeof wrapper, "systemd-socket-activate -l %s", address.sun_path);
     ck_assert_int_eq(setenv("ECHOD_WRAPPER", wrapper, 1), 0);
-    struct server server = server_run(OPTIONS(mode->options[0]));
+    struct server server = server_run(mode->options);
     AWAIT(&server, stat(address.sun_path, &status) == 0);
     int fd;
     /* Between its binding and its listening it refuses. */
@@ -116,6 +151,9 @@ manager_add(TCase *tcase)
     }
     tcase_add_test(tcase, the_manager_is_told_each_step);
     tcase_add_test(tcase, the_manager_sees_it_alive);
+    if (mode->frugal && mode->workers == 0) { /* the loop of others waits for nothing but signals */
+        tcase_add_test(tcase, a_loop_that_stands_still_shows_no_life);
+    }
     if (access("/usr/bin/systemd-socket-activate", X_OK) == 0) {
         tcase_add_test(tcase, a_socket_that_is_handed_over_is_served);
     } else {

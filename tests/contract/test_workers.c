@@ -4,6 +4,8 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "tests.h"
@@ -231,6 +233,49 @@ START_TEST(one_that_computes_for_ever_dumps_before_it_is_killed)
 }
 END_TEST
 
+/** Leave a process no address space beside what it has; returns what it was allowed. */
+static struct rlimit
+limit_memory(pid_t pid)
+{
+    char path[64];
+    unsigned long pages;
+    struct rlimit before;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%lu", &pages), 1);
+    fclose(file);
+    ck_assert_int_eq(prlimit(pid, RLIMIT_AS, NULL, &before), 0);
+    struct rlimit little = {pages * (unsigned long)sysconf(_SC_PAGESIZE), before.rlim_max};
+    ck_assert_int_eq(prlimit(pid, RLIMIT_AS, &little, NULL), 0);
+    return before;
+}
+
+/* Workers that have no memory for a loop die as soon as they are there. */
+START_TEST(workers_that_keep_dying_are_started_less_and_less_often)
+{
+    struct server server = server_start(NO_OPTIONS);
+    pid_t old[MAX_WORKERS];
+    AWAIT(&server, server_workers(&server, old, MAX_WORKERS) == mode->workers);
+    struct rlimit before = limit_memory(server.pid);
+    ck_assert_int_eq(kill(old[0], SIGKILL), 0);
+    static const char *const pauses[] = {"200 ms", "400 ms", "800 ms"};
+    for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {
+        char line[96];
+        snprintf(line, sizeof line, "error: workers keep dying at their start; the next one in %s",
+                 pauses[i]);
+        AWAIT(&server, server_logged(&server, line) == 1);
+    }
+    int fd = client_connect(&server); /* by the one that is left */
+    client_chat(fd);
+    client_close(fd);
+    ck_assert_int_eq(prlimit(server.pid, RLIMIT_AS, &before, NULL), 0);
+    AWAIT(&server, new_workers(&server, old, mode->workers) == 1);
+    AWAIT(&server, zombies(&server) == 0);
+    server_stop(&server);
+}
+END_TEST
+
 const char *
 workers_add(TCase *tcase)
 {
@@ -246,6 +291,9 @@ workers_add(TCase *tcase)
     if (mode->frugal) {
         tcase_add_test(tcase, a_worker_whose_loop_stands_still_is_replaced);
         tcase_add_test(tcase, one_that_computes_for_ever_dumps_before_it_is_killed);
+        if (!small_stress()) { /* a sanitizer wants memory of its own */
+            tcase_add_test(tcase, workers_that_keep_dying_are_started_less_and_less_often);
+        }
     } else {
         tcase_add_test(tcase, the_pool_grows_and_shrinks_back);
     }

@@ -94,6 +94,46 @@ class Pages(unittest.TestCase):
             chunks = (bytes([byte]) for byte in 'd\u00e9j\u00e0 vu'.encode())
             self.assertEqual(server.ask('/upper', 'POST', chunks), (200, 'D\u00c9J\u00c0 VU'))
 
+    @unittest.skipUnless(shutil.which('curl'), 'there is no curl')
+    def test_the_service_by_curl(self):
+        with Admin() as server:
+            url = f'http://127.0.0.1:{server.admin_port}/upper'
+            text = 'stra\u00dfe ' * 100000
+            for header in ('Expect: 100-continue', 'Transfer-Encoding: chunked'):
+                done = subprocess.run(['curl', '-sS', '-H', header, '--data-binary', '@-', url],
+                                      input=text, capture_output=True, text=True,
+                                      timeout=echod.PATIENCE)
+                self.assertEqual((done.stdout, done.stderr), (text.upper(), ''))
+            # What is there is answered while the rest is still to come.
+            with subprocess.Popen(['curl', '-sSN', '-T', '.', '-X', 'POST', url],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL) as curl:
+                for word in (b'one', b'two'):
+                    curl.stdin.write(word)
+                    curl.stdin.flush()
+                    self.assertEqual(curl.stdout.read(len(word)), word.upper())
+                curl.stdin.close()
+                self.assertEqual(curl.stdout.read(), b'')
+
+    @unittest.skipUnless(shutil.which('wrk'), 'there is no wrk')
+    def test_the_service_by_wrk(self):
+        with Admin() as server, tempfile.NamedTemporaryFile('w', suffix='.lua') as script:
+            script.write("""wrk.method = 'POST'
+wrk.body = 'hello'
+function response(status, headers, body)
+  if status ~= 200 or body ~= 'HELLO' then
+    print('WRONG')
+  end
+end
+""")
+            script.flush()
+            done = subprocess.run(
+                ['wrk', '-t1', '-c4', '-d1s', '-s', script.name,
+                 f'http://127.0.0.1:{server.admin_port}/upper'], capture_output=True, text=True,
+                timeout=echod.PATIENCE)
+            self.assertRegex(done.stdout, r'[1-9]\d* requests in')
+            self.assertNotRegex(done.stdout, 'WRONG|Socket errors|Non-2xx')
+
     def test_events(self):
         with Admin() as server:
             connection = http.client.HTTPConnection('127.0.0.1', server.admin_port,

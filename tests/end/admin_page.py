@@ -33,8 +33,8 @@ return [document.documentElement.scrollWidth, innerWidth, clashes, wide.length];
 """
 
 
-def start(port, *options):
-    server = echod.Echod(PROGRAM, 'green2', f'--admin=127.0.0.1:{port}', *options)
+def start(port, *options, mode='green2'):
+    server = echod.Echod(PROGRAM, mode, f'--admin=127.0.0.1:{port}', *options)
     end = time.monotonic() + echod.PATIENCE
     while time.monotonic() < end:
         match = re.search(r'admin on http://127\.0\.0\.1:(\d+)/', server.said())
@@ -93,16 +93,31 @@ class Page(unittest.TestCase):
                 connection.close()
 
     def test_a_killed_worker_is_shown(self):
-        server, port = start(0)
-        with server:
-            self.open(port)
-            self.until("document.querySelectorAll('#workers tbody tr').length === 2", 'workers')
-            pid = self.browser.run(
-                "return document.querySelector('#workers tbody td').textContent")
-            os.kill(int(pid), signal.SIGKILL)
-            took = self.until("document.querySelector('#news').textContent.includes('process "
-                              f"{pid} has ended')", 'the news')
-            print(f'a killed worker was shown after {took:.2f} s')
+        for mode, workers in (('green2', 2), ('prefork', 8)):
+            server, port = start(0, mode=mode)
+            with server:
+                self.open(port)
+                self.until(f"document.querySelectorAll('#workers tbody tr').length === {workers}",
+                           'workers')
+                pid = self.browser.run(
+                    "return document.querySelector('#workers tbody td').textContent")
+                shown = ("document.querySelector('#news').textContent.includes('process "
+                         f"{pid} has ended')")
+                # A sample comes each second. How many there were when the news was:
+                self.browser.run(f"""
+                    new MutationObserver(() => {{
+                      if (window.seen === undefined && {shown}) {{
+                        window.seen = Number(document.querySelector('path').dataset.points);
+                      }}
+                    }}).observe(document.querySelector('#news'), {{childList: true}})""")
+                os.kill(int(pid), signal.SIGKILL)
+                before = self.browser.run(
+                    "return Number(document.querySelector('path').dataset.points)")
+                took = self.until(shown, 'the news')
+                seen = self.browser.run('return window.seen')
+                print(f'{mode}: a killed worker was shown after {took:.2f} s, '
+                      f'{seen - before} samples later')
+                self.assertLessEqual(seen, before + 2)
 
     def test_it_survives_a_restart(self):
         server, port = start(0)
@@ -114,6 +129,16 @@ class Page(unittest.TestCase):
         with server:
             self.until("document.querySelector('#state').textContent === 'serving'", 'the next one')
             self.until("document.querySelector('#news').textContent.includes('serves')", 'the news')
+
+    def test_the_service_from_the_page(self):
+        for mode in echod.MODES:
+            server, port = start(0, mode=mode)
+            with server:
+                self.open(port)
+                self.browser.run("fetch('/upper', {method: 'POST', body: 'stra\u00dfe'})"
+                                 ".then(answer => answer.text()).then(text => window.reply = text)")
+                self.until("window.reply !== undefined", 'the reply')
+                self.assertEqual(self.browser.run('return window.reply'), 'STRASSE')
 
     def test_nothing_overlaps_at_any_width(self):
         server, port = start(0, '--admin-actions')
