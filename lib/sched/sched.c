@@ -29,7 +29,7 @@
 #define CROWD 64
 
 /** Of a parked stack, what a worker that goes on touches at once. */
-#define STACK_LINES 6
+#define STACK_LINES 10
 #define LINE        64
 
 void (*green__sched_on_leave)(const struct green_job *self);
