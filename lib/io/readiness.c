@@ -289,6 +289,19 @@ is_tcp(int fd)
            (domain == AF_INET || domain == AF_INET6);
 }
 
+/** Connections that are taken for one call of a worker's streak: each is another client's, who has
+ * waited for his turn like everybody else. */
+#define ACCEPTS_PER_CALL 16
+
+static void
+accepted(struct green__slot *slot)
+{
+    if (++slot->calm >= ACCEPTS_PER_CALL) {
+        slot->calm = 0;
+        green__sched_pace(green__running);
+    }
+}
+
 int
 green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, socklen_t *length)
 {
@@ -305,7 +318,7 @@ green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, soc
         if (slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) {
             int connection = green__direct_accept(fd, peer, length, SOCK_CLOEXEC);
             if (connection >= 0) {
-                green__sched_pace(green__running);
+                accepted(slot);
                 return connection;
             }
             if (errno != EAGAIN && errno != EINTR) {
