@@ -11,7 +11,9 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef GREEN__TSAN
+#include <pthread.h>
 #include <sanitizer/tsan_interface.h>
+#include <signal.h>
 #include <unistd.h>
 #endif
 #ifdef GREEN__VALGRIND
@@ -42,6 +44,40 @@ asan_entry(void *context_arg)
 
 #endif
 
+#ifdef GREEN__TSAN
+
+/* The signals that the thread blocks, while a switch has it block all. */
+static _Thread_local sigset_t unblocked;
+
+/* Handlers that TSan holds back belong to the stack that was interrupted, which may not run for
+ * long: let those that are held back run here, and no other come before the switch has been told.
+ */
+static void
+tsan_leave(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &unblocked);
+}
+
+static void
+tsan_arrive(void)
+{
+    sigset_t mask = unblocked; /* what comes now may switch */
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
+static void
+tsan_entry(void *context_arg)
+{
+    struct green__context *context = context_arg;
+    __tsan_acquire(context);
+    tsan_arrive();
+    context->entry(context->arg);
+}
+
+#endif
+
 void
 green__context_take_signals(void)
 {
@@ -65,11 +101,25 @@ green__context_make(struct green__context *context, void *low, size_t size,
 #endif
 #ifdef GREEN__TSAN
     context->fiber = __tsan_create_fiber(0);
+    context->entry = entry;
+    context->arg = arg;
+    entry = tsan_entry;
+    arg = context;
 #endif
 #ifdef GREEN__VALGRIND
     context->valgrind_id = VALGRIND_STACK_REGISTER(low, (char *)low + size - 1);
 #endif
     context->sp = green__switch_prepare(low, size, entry, arg);
+}
+
+void
+green__context_fork_prepare(struct green__context *context)
+{
+#ifdef GREEN__TSAN
+    __tsan_release(context);
+#else
+    (void)context;
+#endif
 }
 
 void
@@ -101,10 +151,15 @@ green__context_switch_told(struct green__context *from, struct green__context *t
     (void)from_ends;
 #endif
 #ifdef GREEN__TSAN
+    tsan_leave();
+    void *sp = to->sp;
     /* The last word before the switch: TSan counts what follows to the other stack. */
     __tsan_switch_to_fiber(to->fiber, 0);
-#endif
+    green__switch(&from->sp, sp);
+    tsan_arrive();
+#else
     green__switch(&from->sp, to->sp);
+#endif
 #ifdef GREEN__ASAN
     asan_arrive(from->fake_stack);
 #endif

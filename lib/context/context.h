@@ -40,6 +40,18 @@
 #define GREEN__SA_RESTART SA_RESTART
 #endif
 
+/**
+ * Whether the child of a fork goes on on a stack of its own, whatever the size of the one it has.
+ *
+ * Where there are other threads or stacks, ThreadSanitizer deems the stack that forks dead in the
+ * child, and holds back what handlers come there for ever.
+ */
+#ifdef GREEN__TSAN
+#define GREEN__FORK_LEAVES_STACK true
+#else
+#define GREEN__FORK_LEAVES_STACK false
+#endif
+
 /** Let handlers run that a sanitizer holds back: it does not see system calls by number. */
 void green__context_take_signals(void);
 
@@ -74,6 +86,8 @@ struct green__context {
 #endif
 #ifdef GREEN__TSAN
     void *fiber;
+    green__context_entry entry;
+    void *arg;
 #endif
 #ifdef GREEN__VALGRIND
     unsigned valgrind_id;
@@ -131,6 +145,12 @@ green__context_leave(struct green__context *from, struct green__context *to)
     from->sp = to->sp;
 #endif
 }
+
+/**
+ * The last word before a fork whose child is to switch to a context that was made for it: what the
+ * thread has done until now has happened before, which ThreadSanitizer does not see by itself.
+ */
+void green__context_fork_prepare(struct green__context *context);
 
 /** Forget a context that does not run; its stack may then be reused or unmapped. */
 void green__context_drop(struct green__context *context);

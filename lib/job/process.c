@@ -23,6 +23,7 @@
 #include "io/held.h"
 #include "io/pause.h"
 #include "job/children.h"
+#include "job/fork_stack.h"
 #include "job/job.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
@@ -42,15 +43,14 @@ struct pipes {
     int value[2];    /* the child writes the value of its entry */
     int lifeline[2]; /* of a daemon: the parent holds the writing end open */
     int reserve;     /* kept free for the child's pidfd, which must not fail after the fork */
+    sigset_t mask;   /* the signals that the forker blocks, and the child will */
 };
-
-/** The stack of a process that a task has forked: touched pages alone cost memory. */
-#define PROCESS_STACK (8u << 20)
 
 /** The job that this process is, when it is one. */
 static struct green_job *this_process;
 
-/** Held while a process' descriptors are made or closed, so that no other's child inherits them. */
+/** Held while a process' descriptors are made or closed, so that no other's child inherits them,
+ *  and for the stack that a child is to have. */
 static struct green__lock spawning;
 
 static struct process *
@@ -120,6 +120,8 @@ _Noreturn static void
 run(const struct pipes *pipes)
 {
     struct green_job *self = this_process;
+    /* Now that we are where we stay: a handler may be held back where we were. */
+    sigprocmask(SIG_SETMASK, &pipes->mask, NULL);
     intptr_t value = self->entry(self->arg);
     green__exit_run();
     green__worker_finish(self);
@@ -136,37 +138,16 @@ run(const struct pipes *pipes)
 }
 
 static void
-run_entry(void *arg)
+run_entry(void *pipes)
 {
-    run(arg);
-}
-
-/**
- * Go on on a stack of our own: the task or generator that forked us has a small one, of which the
- * parent's copy is in use. Returns only if there is no memory for it.
- */
-static void
-run_on_own_stack(const struct green_spawn_options *options, struct pipes *pipes)
-{
-    static struct green__context left;
-    static struct green__context own;
-    struct green__stack_pool *pool;
-    size_t size = options->stack_size == 0 ? PROCESS_STACK : options->stack_size;
-    if (green__stack_pool_create(&pool) != 0 ||
-        green__stack_take(pool, size, &this_process->stack) != 0) {
-        return;
-    }
-    green__context_make(&own, this_process->stack.low, this_process->stack.size, run_entry, pipes);
-    green__context_switch(&left, &own, true);
+    run(pipes);
 }
 
 _Noreturn static void
-child_main(struct process *process, const struct green_spawn_options *options, struct pipes *pipes,
-           sigset_t *mask)
+child_main(struct process *process, const struct green_spawn_options *options, struct pipes *pipes)
 {
     struct green_job *self = &process->job;
     const struct green_job *forker = green__running;
-    bool small_stack = forker != NULL && (forker->kind == GREEN_TASK || forker->coroutine != NULL);
     green__unlock(&spawning);
     close(pipes->value[0]);
     close(pipes->reserve);
@@ -191,12 +172,9 @@ child_main(struct process *process, const struct green_spawn_options *options, s
     this_process = self;
     green__kernel_on_foreign = on_foreign;
     green__kernel_forked();
-    sigdelset(mask, green__kernel_foreign_signal()); /* it is how our parent cancels us */
-    sigprocmask(SIG_SETMASK, mask, NULL);
+    sigdelset(&pipes->mask, green__kernel_foreign_signal()); /* it is how our parent cancels us */
 
-    if (small_stack) {
-        run_on_own_stack(options, pipes);
-    }
+    green__fork_stack_enter(&self->stack);
     run(pipes);
 }
 
@@ -216,18 +194,18 @@ static int
 fork_child(struct process *process, const struct green_spawn_options *options, struct pipes *pipes)
 {
     sigset_t all;
-    sigset_t mask;
     sigfillset(&all);
     fflush(stdout); /* else the child would write it once more */
     fflush(stderr);
-    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    pthread_sigmask(SIG_SETMASK, &all, &pipes->mask);
     green__sched_fork_prepare();
     green__exit_fork_prepare();
     green__attend_fork_prepare();
     green__held_note();
+    green__fork_stack_prepare();
     pid_t pid = fork();
     if (pid == 0) {
-        child_main(process, options, pipes, &mask);
+        child_main(process, options, pipes);
     }
     int err = pid < 0 ? -errno : 0;
     green__attend_fork_parent();
@@ -239,7 +217,7 @@ fork_child(struct process *process, const struct green_spawn_options *options, s
         process->pidfd = open_pidfd(pid, pipes);
         green__child_start(process->child, pid);
     }
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    pthread_sigmask(SIG_SETMASK, &pipes->mask, NULL);
     return err;
 }
 
@@ -256,7 +234,7 @@ close_pipe(const int fds[2])
 static int
 open_pipes(struct pipes *pipes, bool daemon)
 {
-    *pipes = (struct pipes){{-1, -1}, {-1, -1}, -1};
+    *pipes = (struct pipes){.value = {-1, -1}, .lifeline = {-1, -1}, .reserve = -1};
     if (pipe2(pipes->value, O_CLOEXEC | O_NONBLOCK) == 0 &&
         (!daemon || pipe2(pipes->lifeline, O_CLOEXEC) == 0)) {
         pipes->reserve = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -280,7 +258,9 @@ start(struct process *process, const struct green_spawn_options *options)
         return err;
     }
     process->child->lifeline = green__held_add(pipes.lifeline[1]);
-    err = fork_child(process, options, &pipes);
+    err = green__fork_stack_make(options->stack_size, run_entry, &pipes);
+    err = err != 0 ? err : fork_child(process, options, &pipes);
+    green__fork_stack_drop();
     if (err != 0) {
         green__held_remove(pipes.lifeline[1]);
         process->child->lifeline = -1;

@@ -5,9 +5,12 @@
  * not jump off a context's stack.
  */
 #include <check.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <unwind.h>
 
 #include "context/context.h"
@@ -336,6 +339,46 @@ START_TEST(unwinding_reaches_the_entry_and_ends)
 }
 END_TEST
 
+/* ---- signals ---- */
+
+static volatile sig_atomic_t handled;
+
+static void
+on_signal(int signo)
+{
+    handled = signo;
+}
+
+/* Is interrupted where a sanitizer holds the handler back, and goes away. */
+static void
+is_interrupted(void *arg)
+{
+    struct coroutine *self = arg;
+    syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGUSR1);
+    pause_coroutine(self);
+    end(self);
+}
+
+START_TEST(handlers_run_whatever_the_thread_goes_on_with)
+{
+    struct coroutine coroutine = {0};
+    struct sigaction action = {.sa_handler = on_signal};
+    sigset_t before;
+    sigset_t after;
+    sigaction(SIGUSR1, &action, NULL);
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    start(&coroutine, is_interrupted);
+    resume(&coroutine);
+    ck_assert_int_eq(handled, SIGUSR1);
+    pthread_sigmask(SIG_SETMASK, NULL, &after);
+    for (int signo = 1; signo <= SIGRTMAX; signo++) {
+        ck_assert_int_eq(sigismember(&before, signo), sigismember(&after, signo));
+    }
+    resume(&coroutine);
+    drop(&coroutine);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -352,6 +395,7 @@ main(void)
     tcase_add_test(tests, parked_context_is_dropped);
     tcase_add_test(tests, context_that_never_ran_is_dropped);
     tcase_add_test(tests, unwinding_reaches_the_entry_and_ends);
+    tcase_add_test(tests, handlers_run_whatever_the_thread_goes_on_with);
     Suite *suite = suite_create("context");
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

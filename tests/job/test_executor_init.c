@@ -119,6 +119,7 @@ START_TEST(failure_breaks_the_executor)
         check_broken(make_with(kinds[i], 3, refuse, NULL));
         check_broken(make_with(kinds[i], 4, refuse, NULL)); /* whose workers are started early */
     }
+    NEEDS_PROCESSES();
     check_broken(make_with(GREEN_PROCESS, 2, die, NULL));
 }
 END_TEST

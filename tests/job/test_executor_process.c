@@ -268,5 +268,5 @@ main(void)
         children_die_with_their_parent,
         abandoned_at_exit,
     };
-    return RUN_TESTS("process executors", tests);
+    return PROCESSES ? RUN_TESTS("process executors", tests) : SKIPPED;
 }
