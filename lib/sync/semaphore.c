@@ -68,13 +68,26 @@ green_semaphore_acquire(struct green_semaphore *semaphore, green_deadline deadli
     return deadline == GREEN_NOW ? -ETIMEDOUT : acquire_slow(semaphore, self, deadline);
 }
 
+/** Hand one unit, and there is no other, to who has waited longest; false when nobody does. */
+static bool
+hand_over(struct green_semaphore *semaphore, struct green__list *list)
+{
+    struct green__waiter *first = green__waiters_take(list);
+    if (first == NULL) {
+        return false;
+    }
+    GREEN__STORE_RELEASE(&semaphore->units, green__list_empty(list) ? 0 : GREEN__CROWDED);
+    green__wait_wake(first->job);
+    return true;
+}
+
 /** Hand units to those who wait, and keep the rest; false when nobody can wait any more. */
 static bool
 release_slow(struct green_semaphore *semaphore, unsigned count)
 {
     struct green__list *list = green__waiters_lock(&semaphore->waiters);
     bool crowded = (GREEN__LOAD(&semaphore->units) & GREEN__CROWDED) != 0;
-    if (crowded) {
+    if (crowded && (count != 1 || !hand_over(semaphore, list))) {
         struct green__list served = GREEN__LIST(served);
         struct green__waiter *first;
         while (count > 0 && (first = green__waiters_take(list)) != NULL) {
