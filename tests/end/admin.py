@@ -281,6 +281,15 @@ class Life(unittest.TestCase):
             until(lambda: server.metric('echod_connections') == 0, 'the end of it')
             self.assertIsNone(server.process.poll())
 
+    def test_the_drain_follows_the_delay(self):
+        server = Admin('--drain-delay=200ms')
+        with server.connect() as connection:
+            talk(connection)
+            server.process.terminate()
+            self.assertEqual(connection.recv(1), b'')
+        self.assertEqual(server.process.wait(echod.PATIENCE), 0)
+        self.assertRegex(server.said(), r'draining in 200 ms\n(.*\n)*.*draining; 1 open\n')
+
     def test_a_killed_worker_is_seen(self):
         if MODE not in ('green2', 'prefork'):
             self.skipTest('there are no workers')

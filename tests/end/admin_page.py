@@ -71,6 +71,12 @@ class Page(unittest.TestCase):
         text = self.browser.run('return document.body.innerText')
         raise AssertionError(f'waited in vain for {what}; the page says:\n{text}')
 
+    def press(self, key, code, text=''):
+        for kind in ('keyDown', 'keyUp'):
+            self.browser.devtools('Input.dispatchKeyEvent', type=kind, key=key, code=key,
+                                  text=text if kind == 'keyDown' else '',
+                                  windowsVirtualKeyCode=code)
+
     def test_it_draws_and_follows(self):
         server, port = start(0)
         with server:
@@ -155,10 +161,13 @@ class Page(unittest.TestCase):
         server, port = start(0, '--admin-actions')
         self.open(port)
         self.until("!document.querySelector('#actions').hidden", 'actions')
+        self.browser.run("document.querySelector('#level').focus()")
+        self.press('ArrowDown', 40)
+        self.browser.run("setInterval(() => fetch('/status').then(answer => answer.json())"
+                         ".then(status => window.level = status.log_level), 100)")
+        self.until("window.level === 'warning'", 'the next level')
         self.browser.run("window.confirm = () => true; document.querySelector('#drain').focus()")
-        for kind in ('keyDown', 'keyUp'):
-            self.browser.devtools('Input.dispatchKeyEvent', type=kind, key='Enter', code='Enter',
-                                  text='\r' if kind == 'keyDown' else '', windowsVirtualKeyCode=13)
+        self.press('Enter', 13, '\r')
         self.assertEqual(server.process.wait(echod.PATIENCE), 0)
         self.until("document.querySelector('#state').textContent === 'not reachable'", 'the end')
 
