@@ -193,33 +193,38 @@ serve(const struct wire *wire, const struct options *options, struct tally *tall
     return finish(&exchange, ending);
 }
 
-/** Receive and drop, until the stream ends; returns how many bytes came. */
-static uint64_t
-drop(const struct wire *wire)
+static void
+tell_late(uint64_t bytes)
 {
-    uint64_t dropped = 0;
-    struct green_view chunk;
-    ssize_t got;
-    while ((got = wire_recv_view(wire, &chunk)) > 0) {
-        dropped += (uint64_t)got;
-        green_view_release(&chunk);
-    }
-    return dropped;
+    log_write(LOG_INFO, "%ju bytes came after the end of a drained connection", (uintmax_t)bytes);
 }
 
+/* The first of them are told at once: a peer that does not end its side is left in the end, in
+ * whatever way this process goes then. */
 void
 serve_linger(const struct wire *wire, struct tally *tally)
 {
     struct green_shield shield;
+    struct green_view chunk;
+    ssize_t got;
+    bool told = false;
+    uint64_t untold = 0;
     green_shield_start(&shield);
-    uint64_t late = drop(wire);
-    green_shield_stop(&shield);
-    serve_note_drained(tally, false);
-    if (late > 0) {
-        stats_add(STAT_LATE, late);
-        log_write(LOG_INFO, "%ju bytes came after the end of a drained connection",
-                  (uintmax_t)late);
+    while ((got = wire_recv_view(wire, &chunk)) > 0) {
+        green_view_release(&chunk);
+        stats_add(STAT_LATE, (uint64_t)got);
+        if (told) {
+            untold += (uint64_t)got;
+        } else {
+            told = true;
+            tell_late((uint64_t)got);
+        }
     }
+    green_shield_stop(&shield);
+    if (untold > 0) {
+        tell_late(untold);
+    }
+    serve_note_drained(tally, false);
 }
 
 void
@@ -227,9 +232,12 @@ serve_let_go(const struct wire *wire)
 {
     struct green_shield shield;
     struct green_timeout timeout;
+    struct green_view chunk;
     green_shield_start(&shield);
     green_timeout_start(&timeout, LET_GO_MS);
-    drop(wire);
+    while (wire_recv_view(wire, &chunk) > 0) {
+        green_view_release(&chunk);
+    }
     green_timeout_stop(&timeout);
     green_shield_stop(&shield);
 }

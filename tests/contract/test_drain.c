@@ -227,6 +227,27 @@ START_TEST(a_peer_that_never_falls_silent_is_ended_in_order)
 }
 END_TEST
 
+START_TEST(what_crosses_the_end_is_told)
+{
+    struct server server = server_start(OPTIONS("--drain-timeout", "600ms"));
+    int fd = client_connect(&server);
+    client_chat(fd);
+    server_signal(&server, SIGTERM);
+    for (char answer[6] = "x"; answer[0] != '\0';) { /* talk on; the last message has no answer */
+        struct pollfd entry = {.fd = fd, .events = POLLIN};
+        client_say(fd, "hello\n");
+        ck_assert_int_eq(poll(&entry, 1, (int)patience_ms()), 1);
+        ssize_t got = recv(fd, answer, sizeof answer, 0);
+        ck_assert(got == 0 || (got == 6 && memcmp(answer, "HELLO\n", 6) == 0));
+        answer[0] = got == 0 ? '\0' : 'x';
+    }
+    ck_assert_int_eq(server_wait(&server), 0); /* our end of it does not come */
+    ck_assert_uint_eq(
+        server_logged(&server, ": 6 bytes came after the end of a drained connection"), 1);
+    client_close(fd);
+}
+END_TEST
+
 START_TEST(a_reader_that_stops_does_not_stop_the_drain)
 {
     enum { STUCK = 3 };
@@ -307,6 +328,7 @@ drain_add(TCase *tcase)
     tcase_add_test(tcase, connections_in_the_queue_are_served_before_the_end);
     tcase_add_test(tcase, nobody_gets_in_during_a_drain);
     tcase_add_test(tcase, a_peer_that_never_falls_silent_is_ended_in_order);
+    tcase_add_test(tcase, what_crosses_the_end_is_told);
     tcase_add_test(tcase, a_reader_that_stops_does_not_stop_the_drain);
     tcase_add_test(tcase, a_second_sigterm_ends_now);
     tcase_add_test(tcase, sigint_ends_now);
