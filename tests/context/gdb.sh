@@ -56,7 +56,7 @@ frames()
 {
     sed -n "/^== $1\$/,/^== /p" "$out/log" |
         sed -n 's/^#[0-9]* *\(0x[0-9a-f]* in \)\{0,1\}\([^ ]*\) .*/\2/p' |
-        grep -v '^green__context_switch\(_told\)\{0,1\}$' | tr '\n' ' '
+        grep -v -e '^green__context_switch\(_told\)\{0,1\}$' -e '^[at]san_entry$' | tr '\n' ' '
 }
 
 expect()
