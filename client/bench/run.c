@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +24,13 @@
 /* From telling the loops to begin to the beginning: longer than they take to look. */
 #define LEAD_NS UINT64_C(50000000)
 
-static volatile sig_atomic_t interrupts;
+static atomic_int interrupts; /* any thread of ours may be the one that is interrupted */
 
 static void
 on_signal(int number)
 {
     (void)number;
-    interrupts++;
+    atomic_fetch_add(&interrupts, 1);
 }
 
 struct run {
@@ -79,7 +80,7 @@ look(const struct run *run)
 static void
 heed_signals(struct run *run)
 {
-    if (interrupts > 0 && !atomic_load(&run->control->stop)) {
+    if (atomic_load(&interrupts) > 0 && !atomic_load(&run->control->stop)) {
         run->result->interrupted = true;
         uint64_t now_ns = clock_ns();
         if (now_ns < atomic_load(&run->control->end_ns)) {
@@ -87,7 +88,7 @@ heed_signals(struct run *run)
         }
         atomic_store(&run->control->stop, true);
     }
-    if (interrupts > 1) {
+    if (atomic_load(&interrupts) > 1) {
         atomic_store(&run->control->abandon, true);
     }
     if (atomic_load(&run->control->verdict) > 0 && !atomic_load(&run->control->stop)) {
@@ -297,7 +298,7 @@ run_load(const struct echoc_load *load, uint64_t wait_ms, const struct run_watch
         *ret_status = ECHOC_FAILED;
         return false;
     }
-    interrupts = 0;
+    atomic_store(&interrupts, 0);
     (void)sigaction(SIGINT, &ours, &old_int);
     (void)sigaction(SIGTERM, &ours, &old_term);
     *ret_status = run_planned(&run);

@@ -238,4 +238,7 @@ class BenchLive(BenchCase):
         code, _, err = self.echoc("bench", "-c", "1", "-d", "5200ms", "127.0.0.1",
                                   self.server().port)
         self.assertEqual(code, 0)
-        self.assert_line(err, "/s", "%")
+        # One every five seconds; on a busy machine the preparations may have one too.
+        lines = err.splitlines(keepends=True)
+        self.assertLessEqual(len(lines), 2, err)
+        self.assert_line(lines[-1], "/s", "%")
