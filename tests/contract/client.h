@@ -43,7 +43,8 @@ void client_chat(int fd);
 /** Write until nothing more is taken; returns how many bytes were, at most `limit`. */
 size_t client_fill(int fd, const char *data, size_t limit);
 
-/** Write to all until no one takes more; fails if they take more than that each, on average. */
+/** Write to all until no one takes more and the answers are stuck; fails if they take more than
+ *  that each, on average. */
 void client_fill_all(const int *fds, size_t count, size_t limit);
 
 /** The server must not send anything for this long. */

@@ -100,8 +100,9 @@ size_t process_descriptors(pid_t pid, int *ret_highest);
 /* ---- the server's end of a TCP connection over IPv4 ---- */
 
 struct far_end {
-    unsigned long inode;  /* 0 until it is accepted */
-    unsigned long unread; /* bytes that the server has not yet taken */
+    unsigned long inode;   /* 0 until it is accepted */
+    unsigned long untaken; /* bytes that it has sent and we have no room for, or have not yet */
+    unsigned long unread;  /* bytes that the server has not yet taken */
 };
 
 bool far_end(int connection, struct far_end *ret_far);

@@ -172,8 +172,8 @@ far_end(int connection, struct far_end *ret_far)
     while (!found && fgets(line, sizeof line, file) != NULL) {
         unsigned local;
         unsigned remote;
-        found = sscanf(line, " %*d: %*x:%x %*x:%x %*x %*x:%lx %*x:%*x %*x %*d %*d %lu", &local,
-                       &remote, &ret_far->unread, &ret_far->inode) == 4 &&
+        found = sscanf(line, " %*d: %*x:%x %*x:%x %*x %lx:%lx %*x:%*x %*x %*d %*d %lu", &local,
+                       &remote, &ret_far->untaken, &ret_far->unread, &ret_far->inode) == 5 &&
                 local == ntohs(far.sin_port) && remote == ntohs(near.sin_port);
     }
     fclose(file);
