@@ -70,8 +70,8 @@ has_handlers(void)
         if (is_fault(signo) || sigaction(signo, NULL, &action) != 0) {
             continue;
         }
-        bool handled = (action.sa_flags & SA_SIGINFO) != 0 ||
-                       (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN);
+        /* Whatever the flags say: the two kinds of handlers share their place. */
+        bool handled = action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
         if (handled && !is_own(signo, &action)) {
             return true;
         }

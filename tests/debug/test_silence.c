@@ -407,6 +407,15 @@ START_TEST(a_program_ends_all_the_same)
 }
 END_TEST
 
+START_TEST(one_ignored_is_no_handler)
+{
+    begin();
+    struct sigaction ignore = {.sa_handler = SIG_IGN, .sa_flags = SA_SIGINFO};
+    ck_assert_int_eq(sigaction(SIGUSR1, &ignore, NULL), 0);
+    ck_assert_int_eq(green_event_wait(&event, GREEN_FOREVER), -EDEADLK);
+}
+END_TEST
+
 START_TEST(a_group_ends_because_its_jobs_fail)
 {
     begin();
@@ -441,6 +450,7 @@ main(void)
         another_thread_may_come,
         a_thread_of_ours_may_come,
         a_handler_may_cancel,
+        one_ignored_is_no_handler,
         a_group_ends_because_its_jobs_fail,
         a_program_ends_all_the_same,
     };
