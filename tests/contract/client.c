@@ -219,13 +219,14 @@ client_fill(int fd, const char *data, size_t limit)
     return sent;
 }
 
-/** Whether all of those have answers under way that we do not take: a slow server has none. */
+/** Whether the server has answers for all of those that we do not take, and reads no more for that:
+ *  one that is slow has no answers, and one that waits for a window to open has read all. */
 static bool
 are_stuck(const int *fds, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct far_end far;
-        if (!far_end(fds[i], &far) || far.untaken == 0) {
+        if (!far_end(fds[i], &far) || far.untaken == 0 || far.unread == 0) {
             return false;
         }
     }
