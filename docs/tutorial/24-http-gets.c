@@ -55,5 +55,6 @@ main(void)
         green_job_put(jobs[i]);
     }
     green_http_client_destroy(client);
-    return green_server_stop(server, green_after(10000));
+    green_server_stop(server, green_after(10000));
+    green_server_destroy(server);
 }
