@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -149,6 +150,8 @@ child_main(struct process *process, const struct green_spawn_options *options, s
     struct green_job *self = &process->job;
     const struct green_job *forker = green__running;
     green__unlock(&spawning);
+    __fpurge(stdout); /* what other threads have printed since is our parent's to write */
+    __fpurge(stderr);
     close(pipes->value[0]);
     close(pipes->reserve);
     green__sched_fork_child();

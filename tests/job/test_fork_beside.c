@@ -4,6 +4,8 @@
  */
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "../base/support.h"
 #include "green/net.h"
@@ -104,12 +106,58 @@ START_TEST(loops_come_and_go_beside_forks)
 }
 END_TEST
 
+static intptr_t
+count_aloud(void *file)
+{
+    intptr_t count = 0;
+    while (!atomic_load(&forks_done)) {
+        fprintf(file, "%d\n", (int)count++);
+        if (count % 16 == 0) {
+            green_sleep(1);
+        }
+    }
+    return count;
+}
+
+static intptr_t
+return_arg(void *arg)
+{
+    return (intptr_t)arg;
+}
+
+/* What waits in a buffer is the parent's to write, whenever it got there. */
+START_TEST(what_is_printed_beside_forks_is_written_once)
+{
+    char line[32];
+    FILE *file = tmpfile();
+    ck_assert_ptr_nonnull(file);
+    fflush(stdout);
+    dup2(fileno(file), STDOUT_FILENO);
+    setvbuf(stdout, NULL, _IOFBF, 4096);
+    struct green_job *thread = spawn(GREEN_THREAD, count_aloud, stdout);
+    for (int i = stress(200, 20); i > 0; i--) {
+        ck_assert_int_eq(finish(spawn(GREEN_PROCESS, return_arg, NULL)), 0);
+    }
+    atomic_store(&forks_done, true);
+    int count = NUMBER(finish(thread));
+    fflush(stdout);
+    rewind(file);
+    for (int i = 0; i < count; i++) {
+        ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
+        ck_assert_int_eq(atoi(line), i);
+    }
+    ck_assert_ptr_null(fgets(line, sizeof line, file));
+    fclose(file);
+}
+END_TEST
+
 int
 main(void)
 {
     const TTest *const tests[] = {
         spawns_at_once_do_not_mix,
         loops_come_and_go_beside_forks,
+        what_is_printed_beside_forks_is_written_once,
     };
     return PROCESSES ? RUN_TESTS("fork beside", tests) : SKIPPED;
 }
