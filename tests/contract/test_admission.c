@@ -84,6 +84,8 @@ START_TEST(what_a_killed_worker_held_is_forgotten)
                 kill(owner, SIGKILL); /* perhaps the second time */
             }
             client_expect_cut(fds[i]);
+            /* Were it found dead in the drain, its connection would be one that is cut there. */
+            AWAIT(&server, owner == 0 || kill(owner, 0) != 0);
         }
         leave(fds);
     }
