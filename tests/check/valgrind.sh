@@ -12,11 +12,12 @@ GREEN_WRAP="valgrind --quiet --error-exitcode=99 --num-callers=30 \
 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite \
 --trace-children=yes --trace-children-skip=/bin/*,/usr/*,/sbin/*,*/python3*"
 
-# Valgrind 3.19 knows no pidfd_open(), without which there are no worker processes, so that every mode
-# but two is out of its reach, and the tests that go through them all; and it keeps
+# Valgrind 3.19 knows no pidfd_open(), without which there are no worker processes and no admin pages,
+# so that every mode but two is out of its reach, and the tests that go through them all; and it keeps
 # descriptors for itself, so that echod never runs out of them as the test of that wants.
 case " $* " in
-*" green2 "* | *" prefork "* | *" faults "* | *" processes "* | *seed_clients.py* | *services.py*)
+*" green2 "* | *" prefork "* | *" faults "* | *" processes "* | *seed_clients.py* | *services.py* | \
+    *admin*.py* | *fleet.py*)
     echo "skipped: not to be seen under valgrind"
     exit 77
     ;;
