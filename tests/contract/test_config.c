@@ -109,14 +109,14 @@ START_TEST(hosts_of_a_stronger_source_replace_the_others)
     make_directory();
     file_write(config, "host = 127.0.0.2\nhost = 127.0.0.3\n");
     struct server server = server_start(OPTIONS("--config", config));
+    server_stop(&server);
     ck_assert_uint_eq(server_logged(&server, "listening on 127.0.0.2:"), 1);
     ck_assert_uint_eq(server_logged(&server, "listening on 127.0.0.3:"), 1);
     ck_assert_uint_eq(server_logged(&server, "listening on "), 2);
-    server_stop(&server);
     server = server_start(OPTIONS("--config", config, "--host", "127.0.0.1"));
+    server_stop(&server);
     ck_assert_uint_eq(server_logged(&server, "listening on 127.0.0.1:"), 1);
     ck_assert_uint_eq(server_logged(&server, "listening on "), 1);
-    server_stop(&server);
     directory_remove();
 }
 END_TEST
