@@ -41,10 +41,12 @@
 #endif
 
 /**
- * Whether the child of a fork goes on on a stack of its own, whatever the size of the one it has.
+ * Whether the child of a fork beside other threads or tasks goes on on a stack of its own, whatever
+ * the size of the one it has.
  *
- * Where there are other threads or stacks, ThreadSanitizer deems the stack that forks dead in the
- * child, and holds back what handlers come there for ever.
+ * There ThreadSanitizer deems the stack that forks dead in the child, and holds back what handlers
+ * come there for ever; and it looks at nothing that stacks do which are made in such a child. One
+ * that forks alone is better off as it is.
  */
 #ifdef GREEN__TSAN
 #define GREEN__FORK_LEAVES_STACK true

@@ -14,7 +14,8 @@
 
 #include "context/context.h"
 
-#if defined(GREEN__ASAN) || defined(GREEN__TSAN) || !defined(SYS_recvfrom) || !defined(SYS_sendto)
+#if defined(GREEN__ASAN) || defined(GREEN__TSAN) || !defined(SYS_recvfrom) || \
+    !defined(SYS_sendto) || !defined(SYS_accept4)
 #define GREEN__DIRECT 0
 #else
 #define GREEN__DIRECT 1

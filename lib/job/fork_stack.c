@@ -21,8 +21,13 @@ static bool
 is_wanted(void)
 {
     const struct green_job *forker = green__running;
-    return GREEN__FORK_LEAVES_STACK ||
-           (forker != NULL && (forker->kind == GREEN_TASK || forker->coroutine != NULL));
+    if (forker == NULL) {
+        return false;
+    }
+    bool alone =
+        green__worker_threads() <= 1 && (forker->sched == NULL || forker->sched->task_count == 0);
+    return (GREEN__FORK_LEAVES_STACK && !alone) || forker->kind == GREEN_TASK ||
+           forker->coroutine != NULL;
 }
 
 int
