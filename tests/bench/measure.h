@@ -49,7 +49,7 @@ measure_print(const char *who, const char *what, double *rounds, size_t count)
                "\"worst\": %.2f, \"rounds\": %zu}\n",
                who, what, rounds[0], rounds[count / 2], rounds[count - 1], count);
     } else {
-        printf("%-10s %-34s best %9.1f ns   median %9.1f ns   worst %9.1f ns\n", who, what,
+        printf("%-13s %-34s best %9.1f ns   median %9.1f ns   worst %9.1f ns\n", who, what,
                rounds[0], rounds[count / 2], rounds[count - 1]);
     }
     fflush(stdout);

@@ -115,15 +115,26 @@ class Bench:
                    "p999_us": statistics.median(tails[name]), "rounds": len(costs[name])}
             for name in names if costs[name]}
 
-    def primitives(self):
-        """Single operations, beside the peers that are installed."""
-        found = []
-        for command in ([self.path("tests", "bench_primitives"), "--json"],):
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found += [json.loads(line) for line in done.stdout.splitlines()]
-        self.tables["primitives"] = {
-            f"{row['who']}: {row['what']}": {"ns": row["median"], "best": row["best"],
-                                             "worst": row["worst"]} for row in found}
+    def primitives(self, rounds):
+        """Single operations; in a full run in turns with the peers that were built."""
+        peers = [self.path("tests", "bench", "peers", f"peer_tasks_{name}")
+                 for name in ("go", "st", "fiber")]
+        programs = [self.path("tests", "bench_primitives")]
+        programs += filter(os.path.exists, peers) if self.full else []
+        best, medians = {}, {}
+        for _ in range(rounds):
+            for program in programs:
+                done = subprocess.run([program, "--json"], capture_output=True, text=True,
+                                      check=True)
+                for row in map(json.loads, done.stdout.splitlines()):
+                    what, who = row["what"], row["who"]
+                    least = best.setdefault(what, {})
+                    least[who] = min(row["best"], least.get(who, row["best"]))
+                    medians.setdefault(what, {}).setdefault(who, []).append(row["median"])
+        self.tables["primitives, ns, best"] = best
+        self.tables["primitives, ns, median"] = {
+            what: {who: statistics.median(values) for who, values in row.items()}
+            for what, row in medians.items()}
 
     def bulk(self, rounds):
         """Mebibytes a second over one connection, as a ratio to a thread's loop by hand."""
@@ -158,7 +169,7 @@ class Bench:
         """All of it."""
         rounds, seconds = (9, 3) if self.full else (3, 1)
         green = ["epoll by hand", "echod green", "echod green, GREEN_IO=epoll"]
-        self.primitives()
+        self.primitives(5 if self.full else 1)
         self.compare("64 connections x 64 B", ["-c", "64"], green, rounds, seconds)
         self.compare("1,000 x 64 B", ["-c", "1000"], green, rounds, seconds)
         if self.full:
@@ -210,7 +221,7 @@ def markdown(result):
              f"{about['processors']} x {about['processor']}, {about['system']}, "
              f"{about['compiler']}; load {about['load']:.1f} at the end."]
     for title, table in result["tables"].items():
-        columns = list(next(iter(table.values()), {}))
+        columns = list(dict.fromkeys(column for row in table.values() for column in row))
         lines += ["", f"## {title}", "", "| | " + " | ".join(columns) + " |",
                   "| --- |" + " --: |" * len(columns)]
         lines += [f"| {name} | " + " | ".join(show(row.get(c, "")) for c in columns) + " |"
@@ -231,7 +242,7 @@ def compare_with_last(result):
     for title, table in result["tables"].items():
         for name, row in table.items():
             before = last["tables"].get(title, {}).get(name, {})
-            for key in ("ratio", "ns", "together"):
+            for key in ("ratio", "green", "together"):
                 if key in row and before.get(key):
                     change = row[key] / before[key]
                     if not 0.9 < change < 1.1:

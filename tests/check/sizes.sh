@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 # shellcheck disable=SC2016 # the dollars are awk's
 {
     echo dev
-    tests/check/files.sh '*.c' '*.h' '*.S' '*.sh' '*.py'
+    tests/check/files.sh '*.c' '*.cpp' '*.go' '*.h' '*.S' '*.sh' '*.py'
 } | xargs -r awk -v file_limit=500 -v test_limit=550 -v function_limit=60 '
 function finish_file()
 {
@@ -30,12 +30,12 @@ FNR == 1 {
 
 { lines = FNR }
 
-name ~ /\.[ch]$/ && /^{$/ {
+name ~ /\.(c|cpp|h)$/ && /^{$/ {
     start = FNR
     title = previous
 }
 
-name ~ /\.[ch]$/ && /^}$/ && start {
+name ~ /\.(c|cpp|h)$/ && /^}$/ && start {
     if (FNR - start + 1 > function_limit) {
         printf "%s:%d: %d lines, over %d: %s\n", name, start, FNR - start + 1, function_limit, title
         bad = 1
