@@ -36,9 +36,10 @@ bool green__hibernate_guard = true;
 struct green__dormitory {
     struct green__list awake;
     size_t awake_count;
-    size_t to_do;        /* Of the round that goes on: so many are still to be looked at. */
-    green_deadline next; /* When a round begins, or goes on. */
-    uint64_t pause_ns;   /* Between the beginnings of two rounds. */
+    size_t to_do;         /* Of the round that goes on: so many are still to be looked at. */
+    green_deadline next;  /* When a round begins, or goes on. */
+    green_deadline round; /* When the one after it begins. */
+    uint64_t pause_ns;    /* Between the beginnings of two rounds. */
     struct green__patterns *patterns;
     size_t count;
     size_t bytes;
@@ -102,8 +103,9 @@ green__hibernate_enlist(struct green__sched *sched, struct green_job *task)
     }
     if (pause_ns < dormitory->pause_ns) {
         dormitory->pause_ns = pause_ns;
-        if (dormitory->next != GREEN_FOREVER) {
-            dormitory->next = green__clock_coarse() + pause_ns;
+        dormitory->round = green__clock_coarse() + pause_ns;
+        if (dormitory->to_do == 0 && dormitory->next != GREEN_FOREVER) {
+            dormitory->next = dormitory->round;
         }
     }
     enter(sched, task);
@@ -260,7 +262,7 @@ green__hibernate_sweep(struct green__sched *sched)
     struct green__dormitory *dormitory = sched->dormitory;
     if (dormitory->to_do == 0) {
         dormitory->to_do = dormitory->awake_count;
-        dormitory->next = stamp_of(sched) + dormitory->pause_ns;
+        dormitory->round = stamp_of(sched) + dormitory->pause_ns;
     }
     size_t steps = dormitory->to_do < STEPS_PER_TURN ? dormitory->to_do : STEPS_PER_TURN;
     dormitory->to_do -= steps;
@@ -277,7 +279,8 @@ green__hibernate_sweep(struct green__sched *sched)
     if (dormitory->awake_count == 0) {
         dormitory->to_do = 0;
         dormitory->next = GREEN_FOREVER;
-    } else if (dormitory->to_do > 0) {
-        dormitory->next = stamp_of(sched); /* goes on in the next turn */
+    } else {
+        dormitory->next = dormitory->to_do > 0 ? stamp_of(sched) /* in the next turn */
+                                               : dormitory->round;
     }
 }

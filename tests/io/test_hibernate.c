@@ -233,6 +233,37 @@ touch_a_sleeper(void)
     printf("%d", (int)*sleepers[0].word);
 }
 
+/** A round that takes several turns ends: the next one begins when it would have begun anyway. */
+START_TEST(rounds_end)
+{
+    enum { MANY = 1000, PAUSE_MS = 200, TRIES = 1000 };
+    static struct green_job *jobs[MANY];
+    if (!GREEN__HIBERNATES) {
+        return;
+    }
+    struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
+    for (int i = 0; i < MANY; i++) {
+        options.hibernate_ms = i == 0 ? 2 * PAUSE_MS : FOREVER_MS;
+        ck_assert_int_eq(green_spawn_as(GREEN_TASK, just_sleep, NULL, &options, &jobs[i]), 0);
+    }
+    const struct green__sched *sched = green_self()->sched;
+    green_deadline first = green__hibernate_next(sched);
+    while (green__hibernate_next(sched) == first) {
+        green_sleep(1);
+    }
+    int tries = 0;
+    while (green__hibernate_next(sched) < green_after(PAUSE_MS / 2) && tries < TRIES) {
+        green_sleep(1);
+        tries++;
+    }
+    ck_assert_int_lt(tries, TRIES);
+    for (int i = 0; i < MANY; i++) {
+        green_job_cancel(jobs[i]);
+        finish(jobs[i]);
+    }
+}
+END_TEST
+
 START_TEST(foreign_touches_are_deadly)
 {
     touch_a_sleeper();
@@ -285,6 +316,7 @@ main(void)
     tcase_add_test(tests, pages_go_and_images_are_small);
     tcase_add_test(tests, cancellation_and_timeouts_wake);
     tcase_add_test(tests, others_stay_awake);
+    tcase_add_test(tests, rounds_end);
     if (GREEN__HIBERNATES) {
         tcase_add_test_raise_signal(tests, foreign_touches_are_deadly, SIGSEGV);
     }
