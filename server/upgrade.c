@@ -4,15 +4,20 @@
  * Invariant: only the process that the user started has one under way, and one at most: `child` is
  * its pid and `news_fd` our end of its pipe, else 0 and -1. Between fork and exec the child makes
  * system calls alone, as other threads may have held any lock.
+ *
+ * Under a service manager the new program is the manager's child, not ours: systemd lets a main
+ * process drain only where it can wait for its end, and kills any other at once.
  */
 #include "upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +38,7 @@
 static char program[4096];
 static char **arguments;
 static pid_t child;
+static int child_fd = -1; /* refers to a child that is in truth a sister, see split() */
 static int news_fd = -1;
 static green_deadline silent_until = GREEN_FOREVER;
 
@@ -61,11 +67,15 @@ struct environment {
     char **entries;
 };
 
+/** What is for this process alone; without WATCHDOG_PID the watchdog is the new program's too. */
 static bool
 is_ours(const char *entry)
 {
+    char watchdog[32];
+    snprintf(watchdog, sizeof watchdog, "WATCHDOG_PID=%d", (int)getpid());
     return strncmp(entry, "LISTEN_", 7) == 0 ||
-           strncmp(entry, UPGRADE_VARIABLE, strlen(UPGRADE_VARIABLE)) == 0;
+           strncmp(entry, UPGRADE_VARIABLE, strlen(UPGRADE_VARIABLE)) == 0 ||
+           strcmp(entry, watchdog) == 0;
 }
 
 static int
@@ -159,6 +169,18 @@ become(const struct listeners *listeners, int pipe_fd, struct environment *envir
 
 /* ---- the old program ---- */
 
+/** As fork(): a child, or under a service manager a sister and what ret_fd refers to her by. */
+static pid_t
+split(int *ret_fd)
+{
+    pid_t pid = -1;
+    if (getenv("NOTIFY_SOCKET") != NULL) {
+        long flags = CLONE_PARENT | CLONE_PIDFD | SIGCHLD;
+        pid = (pid_t)syscall(SYS_clone, flags, NULL, ret_fd, NULL, NULL);
+    }
+    return pid >= 0 ? pid : fork(); /* the first process of a namespace has no sisters */
+}
+
 /** Start the new program; its pid and our end of the pipe, or a negative errno. */
 static pid_t
 start(const struct listeners *listeners, int *ret_fd)
@@ -170,7 +192,7 @@ start(const struct listeners *listeners, int *ret_fd)
     }
     pid_t pid = make_environment(&environment, listeners);
     if (pid == 0) {
-        pid = fork();
+        pid = split(&child_fd);
         if (pid == 0) {
             become(listeners, fds[1], &environment);
         }
@@ -220,19 +242,44 @@ forget(void)
 {
     green_close(news_fd); /* the loop has waited for it */
     news_fd = -1;
+    if (child_fd >= 0) {
+        close(child_fd);
+        child_fd = -1;
+    }
     child = 0;
     silent_until = GREEN_FOREVER;
+}
+
+static void
+signal_child(int signal)
+{
+    if (child_fd >= 0) {
+        syscall(SYS_pidfd_send_signal, child_fd, signal, NULL, 0);
+    } else {
+        kill(child, signal);
+    }
+}
+
+/** Wait for the end of the new program; its status, or -1: that only its parent learns. */
+static int
+await_child(void)
+{
+    int status = -1;
+    int err;
+    struct pollfd end = {.fd = child_fd, .events = POLLIN};
+    do {
+        err = child_fd >= 0 ? poll(&end, 1, -1) : waitpid(child, &status, 0);
+    } while (err < 0 && errno == EINTR);
+    return status;
 }
 
 /** The new program is not to be: see to it that nothing of it is left. */
 static void
 roll_back(const struct server *server, const char *why)
 {
-    int status = 0;
-    kill(child, SIGKILL);
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (WIFEXITED(status)) {
+    signal_child(SIGKILL);
+    int status = await_child();
+    if (status != -1 && WIFEXITED(status)) {
         log_write(LOG_ERROR,
                   "the upgrade has failed: pid %d ended with exit code %d; this one goes on",
                   (int)child, WEXITSTATUS(status));
@@ -259,7 +306,7 @@ upgrade_heed(struct server *server)
             forget();
             return true;
         }
-        roll_back(server, "was killed");
+        roll_back(server, child_fd >= 0 ? "ended" : "was killed");
     } else if (green_after(0) >= silent_until) {
         roll_back(server, "did not report in time");
     }
@@ -270,7 +317,7 @@ void
 upgrade_give_up(void)
 {
     if (child != 0) {
-        kill(child, SIGTERM);
+        signal_child(SIGTERM);
         forget();
     }
 }

@@ -228,6 +228,9 @@ server_signal_all(const struct server *server, int signal)
     }
 }
 
+/** The successor that runs; ended with the test whatever comes, since nobody else would. */
+static pid_t living_successor;
+
 void
 server_stop(struct server *server)
 {
@@ -235,6 +238,7 @@ server_stop(struct server *server)
     size_t count = server_workers(server, workers, 256);
     server_signal(server, SIGTERM);
     int code = server_wait(server);
+    living_successor = 0;
     ck_assert_msg(code == 0, "ended with %d instead of 0; it said:\n%s", code, server_log(server));
     for (size_t i = 0; i < count; i++) {
         AWAIT(server, process_gone(workers[i]));
@@ -243,6 +247,73 @@ server_stop(struct server *server)
     ck_assert_msg(strstr(log, "Sanitizer") == NULL && strstr(log, "runtime error") == NULL,
                   "a sanitizer found something:\n%s", log);
 }
+
+/* ---- upgrades ---- */
+
+static void
+end_successor(void)
+{
+    if (living_successor > 0) {
+        kill(living_successor, SIGKILL);
+    }
+}
+
+static void
+remember(pid_t successor)
+{
+    if (living_successor == 0) {
+        atexit(end_successor);
+    }
+    living_successor = successor;
+}
+
+/** Who serves now, as the last line says that tells of an upgrade; 0 when there is none. */
+static pid_t
+logged_successor(const struct server *server)
+{
+    static const char before[] = "pid ";
+    static const char after[] = " serves now";
+    const char *at = server_log(server);
+    pid_t number = 0;
+    while ((at = strstr(at, before)) != NULL) {
+        char *end;
+        long value = strtol(at + strlen(before), &end, 10);
+        if (strncmp(end, after, strlen(after)) == 0) {
+            number = (pid_t)value;
+        }
+        at += strlen(before);
+    }
+    return number;
+}
+
+pid_t
+server_successor(const struct server *server)
+{
+    pid_t before = logged_successor(server);
+    server_signal(server, SIGUSR2);
+    AWAIT(server, logged_successor(server) != before);
+    remember(logged_successor(server));
+    return living_successor;
+}
+
+void
+server_follow(struct server *server, pid_t successor)
+{
+    remember(successor);
+    int code = server_wait(server);
+    ck_assert_msg(code == 0, "the old one ended with %d; it said:\n%s", code, server_said(server));
+    server->pid = successor;
+    server->reaped = false;
+}
+
+void
+server_upgrade(struct server *server)
+{
+    pid_t successor = server_successor(server);
+    server_follow(server, successor);
+}
+
+/* ---- what it wrote ---- */
 
 static const char *
 read_all(int fd, char **buffer)

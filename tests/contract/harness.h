@@ -59,6 +59,15 @@ int server_wait(struct server *server);
 /** End echod by SIGTERM, expecting a drain that cuts nobody, no zombie and no worker left. */
 void server_stop(struct server *server);
 
+/** Have echod start its successor; returns its pid once it serves, while the old one drains. */
+pid_t server_successor(const struct server *server);
+
+/** Wait until the old one has ended well: the server is its successor then. */
+void server_follow(struct server *server, pid_t successor);
+
+/** Both. */
+void server_upgrade(struct server *server);
+
 /** Send a signal to echod itself. */
 void server_signal(const struct server *server, int signal);
 
@@ -94,6 +103,7 @@ uint64_t server_cpu_ms(const struct server *server);
 
 bool process_gone(pid_t pid); /* ended, whether it is reaped or not */
 bool process_stopped(pid_t pid);
+pid_t process_parent(pid_t pid);
 size_t process_sockets(pid_t pid); /* how many it has */
 size_t process_descriptors(pid_t pid, int *ret_highest);
 

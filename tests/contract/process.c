@@ -61,6 +61,13 @@ process_stopped(pid_t pid)
     return read_process(pid, &process) && process.state == 'T';
 }
 
+pid_t
+process_parent(pid_t pid)
+{
+    struct process process;
+    return read_process(pid, &process) ? process.parent : 0;
+}
+
 size_t
 server_workers(const struct server *server, pid_t *pids, size_t capacity)
 {

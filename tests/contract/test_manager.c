@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "files.h"
 #include "tests.h"
 
 /* ---- what it is told ---- */
@@ -47,6 +48,17 @@ next_notice(void)
         text[got] = '\0';
     } while (strcmp(text, "WATCHDOG=1") == 0);
     return text;
+}
+
+/** The process that a notice names as the main one, as soon as one does. */
+static pid_t
+next_main_pid(void)
+{
+    const char *name = NULL;
+    while (name == NULL) {
+        name = strstr(next_notice(), "MAINPID=");
+    }
+    return (pid_t)atoi(name + strlen("MAINPID="));
 }
 
 START_TEST(the_manager_is_told_each_step)
@@ -116,6 +128,38 @@ START_TEST(a_loop_that_stands_still_shows_no_life)
 }
 END_TEST
 
+/** systemd says whom it watches; a new program is watched like the one that it takes over from. */
+START_TEST(an_upgraded_one_is_watched)
+{
+    listen_to_notices();
+    directory_make();
+    char wrapper[96];
+    snprintf(wrapper, sizeof wrapper, "%s", file_path("watched"));
+    file_write(wrapper, "#!/bin/sh\nWATCHDOG_PID=$$ exec \"$@\"\n");
+    ck_assert_int_eq(chmod(wrapper, 0755), 0);
+    ck_assert_int_eq(setenv("ECHOD_WRAPPER", wrapper, 1), 0);
+    ck_assert_int_eq(setenv("WATCHDOG_USEC", "200000", 1), 0);
+    struct server server = server_start(NO_OPTIONS);
+    ck_assert_int_eq(next_main_pid(), server.pid);
+    for (int i = 0; i < 2; i++) {
+        int fd = client_connect(&server); /* for which the old one stays a while */
+        client_chat(fd);
+        server_signal(&server, SIGUSR2);
+        pid_t successor = next_main_pid();
+        ck_assert_int_ne(successor, server.pid);
+        ck_assert_int_eq(process_parent(successor), getpid()); /* the manager */
+        client_close(fd);
+        AWAIT(&server, (signs_of_life(), process_gone(server.pid)));
+        server_follow(&server, successor);
+        signs_of_life(); /* the last ones of the old one */
+        AWAIT(&server, signs_of_life() > 0);
+    }
+    close(notices);
+    server_stop(&server);
+    directory_remove();
+}
+END_TEST
+
 /* ---- sockets that it hands over ---- */
 
 START_TEST(a_socket_that_is_handed_over_is_served)
@@ -151,6 +195,7 @@ manager_add(TCase *tcase)
     }
     tcase_add_test(tcase, the_manager_is_told_each_step);
     tcase_add_test(tcase, the_manager_sees_it_alive);
+    tcase_add_test(tcase, an_upgraded_one_is_watched);
     if (mode->frugal && mode->workers == 0) { /* the loop of others waits for nothing but signals */
         tcase_add_test(tcase, a_loop_that_stands_still_shows_no_life);
     }
