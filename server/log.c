@@ -9,7 +9,9 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,11 +22,24 @@
 
 static struct sink sink = {NULL, STDERR_FILENO, SETTING_LOG_TOLD, 0};
 static bool to_journal;
+static bool to_journal_anyhow; /* so is standard error, as it is in a service */
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
 /** How the journal knows the levels: syslog's numbers. */
 static const char *const level_marks[] = {"<7>", "<6>", "<4>", "<3>"};
+
+/** The manager says which file it has made the journal's; another may be there by now. */
+static bool
+is_journal(int fd)
+{
+    const char *text = getenv("JOURNAL_STREAM");
+    struct stat status;
+    unsigned long long device;
+    unsigned long long inode;
+    return text != NULL && sscanf(text, "%llu:%llu", &device, &inode) == 2 &&
+           fstat(fd, &status) == 0 && status.st_dev == device && status.st_ino == inode;
+}
 
 int
 log_open(const char *target)
@@ -35,6 +50,7 @@ log_open(const char *target)
     if (strcmp(target, "journal") == 0) {
         int err = sink_open_journal(&sink);
         to_journal = err == 0;
+        to_journal_anyhow = is_journal(STDERR_FILENO);
         return err;
     }
     return sink_open_file(&sink, target);
@@ -132,14 +148,14 @@ log_write(enum log_level level, const char *format, ...)
     write_line(level, message);
 }
 
-/** Wherever the log is, and on standard error. */
+/** Wherever the log is, and on standard error where that is another place. */
 static void
 write_twice(enum log_level level, const char *word, const char *format, va_list args)
 {
     char message[LINE_MAX_BYTES];
     vsnprintf(message, sizeof message, format, args);
     write_line(level, message);
-    if (sink.fd != STDERR_FILENO) {
+    if (sink.fd != STDERR_FILENO && !to_journal_anyhow) {
         dprintf(STDERR_FILENO, "echod: %s%s\n", word, message);
     }
 }

@@ -242,6 +242,35 @@ START_TEST(lines_go_to_the_journal)
 }
 END_TEST
 
+/** A service's standard error is the journal too. */
+START_TEST(a_service_says_nothing_twice)
+{
+    directory_make();
+    char wrapper[96];
+    snprintf(wrapper, sizeof wrapper, "%s", file_path("service"));
+    file_write(wrapper, "#!/bin/sh\nJOURNAL_STREAM=$(stat -L -c %d:%i /dev/fd/2) exec \"$@\"\n");
+    ck_assert_int_eq(chmod(wrapper, 0755), 0);
+    int journal = listen_as_journal();
+    if (journal < 0) {
+        directory_remove();
+        return;
+    }
+    ck_assert_int_eq(setenv("ECHOD_WRAPPER", wrapper, 1), 0);
+    const char *const *options = mode->options;
+    struct server server = server_run(OPTIONS("--log", "journal", "--port", "0", options[0],
+                                              options[0] == NULL ? NULL : options[1]));
+    FILE *stream = fdopen(accept(journal, NULL, NULL), "r");
+    ck_assert_ptr_nonnull(stream);
+    await_journal(stream, "<6>listening on 127.0.0.1:");
+    server_stop(&server);
+    await_journal(stream, "<6>draining; 0 open");
+    ck_assert_str_eq(server_log(&server), "");
+    fclose(stream);
+    close(journal);
+    directory_remove();
+}
+END_TEST
+
 /* ---- the lines of those that were cut off ---- */
 
 /** How many lines of what echod wrote to standard output hold the text. */
@@ -392,6 +421,9 @@ logs_add(TCase *tcase)
     tcase_add_test(tcase, a_log_that_cannot_be_written_is_named);
     tcase_add_test(tcase, a_flood_leaves_lines_out_and_says_so);
     tcase_add_test(tcase, lines_go_to_the_journal);
+    if (getenv("ECHOD_WRAPPER") == NULL) { /* its place is needed */
+        tcase_add_test(tcase, a_service_says_nothing_twice);
+    }
     tcase_add_test(tcase, each_that_sigint_cuts_off_has_its_line);
     tcase_add_test(tcase, so_it_is_in_json);
     tcase_add_test(tcase, each_that_a_second_sigterm_cuts_off_has_its_line);
