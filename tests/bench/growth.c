@@ -10,6 +10,7 @@
 #include <green.h>
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,15 +173,16 @@ put_and_get(void)
 
 static const struct {
     const char *name;
-    const char *colour;
+    const char *colour; /* On white... */
+    const char *light;  /* ...and on black. */
     double (*run)(void);
 } operations[] = {
-    {"spawn, run, end", "#1b6ca8", spawn_one},
-    {"wake by a semaphore", "#c0392b", wake_one},
-    {"spawn, sleep, end", "#27864a", sleep_one},
-    {"cancel, end, join", "#8e44ad", cancel_one},
-    {"spawn, time out, end", "#d35400", time_one_out},
-    {"queue: put and get", "#555555", put_and_get},
+    {"spawn, run, end", "#1b6ca8", "#6bb3e8", spawn_one},
+    {"wake by a semaphore", "#c0392b", "#f0857a", wake_one},
+    {"spawn, sleep, end", "#27864a", "#6cc792", sleep_one},
+    {"cancel, end, join", "#8e44ad", "#c895e0", cancel_one},
+    {"spawn, time out, end", "#b35900", "#f5a35c", time_one_out},
+    {"queue: put and get", "#555555", "#b8b8b8", put_and_get},
 };
 
 #define OPERATIONS (sizeof operations / sizeof operations[0])
@@ -204,6 +206,24 @@ measure(double *ret_results)
 
 /* ---- showing ---- */
 
+/** A size with a comma before each three digits. */
+static const char *
+show_size(size_t size)
+{
+    static char text[32];
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%zu", size);
+    char *to = text;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) {
+            *to++ = ',';
+        }
+        *to++ = digits[i];
+    }
+    *to = '\0';
+    return text;
+}
+
 static void
 print_table(void)
 {
@@ -217,7 +237,7 @@ print_table(void)
     }
     printf("\n");
     for (size_t row = 0; row < size_count; row++) {
-        printf("| %zu |", sizes[row]);
+        printf("| %s |", show_size(sizes[row]));
         for (size_t i = 0; i < OPERATIONS; i++) {
             printf(" %.0f |", results[row][i]);
         }
@@ -225,7 +245,7 @@ print_table(void)
     }
 }
 
-enum { WIDTH = 720, HEIGHT = 400, LEFT = 60, RIGHT = 190, TOP = 20, BOTTOM = 50 };
+enum { WIDTH = 760, HEIGHT = 420, LEFT = 64, RIGHT = 170, TOP = 36, BOTTOM = 52, LINE = 16 };
 
 static double
 x_of(size_t row)
@@ -233,43 +253,111 @@ x_of(size_t row)
     return LEFT + (double)row * (WIDTH - LEFT - RIGHT) / (double)(size_count - 1);
 }
 
-/** Nanoseconds in a logarithmic scale, from 10 to 10,000. */
+/** How many powers of ten, from a nanosecond on, hold all results. */
+static int
+decades(void)
+{
+    double most = 10;
+    for (size_t row = 0; row < size_count; row++) {
+        for (size_t i = 0; i < OPERATIONS; i++) {
+            most = fmax(most, results[row][i]);
+        }
+    }
+    return (int)ceil(log10(most));
+}
+
+/** Nanoseconds in a logarithmic scale. */
 static double
 y_of(double ns)
 {
-    double place = (log10(ns < 10 ? 10 : ns) - 1) / 3;
-    return HEIGHT - BOTTOM - place * (HEIGHT - TOP - BOTTOM);
+    return HEIGHT - BOTTOM - log10(fmax(ns, 1)) / decades() * (HEIGHT - TOP - BOTTOM);
+}
+
+/** Where the names of the lines go: beside their ends, and none on another. */
+static void
+place_names(double *ret_y)
+{
+    size_t order[OPERATIONS];
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        double y = ret_y[i] = y_of(results[size_count - 1][i]);
+        size_t k = i;
+        for (; k > 0 && ret_y[order[k - 1]] > y; k--) {
+            order[k] = order[k - 1];
+        }
+        order[k] = i;
+    }
+    /* Those that are too near to each other give way evenly, up and down, until nobody has to. */
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (size_t k = 1; k < OPERATIONS; k++) {
+            double lack = LINE - (ret_y[order[k]] - ret_y[order[k - 1]]);
+            if (lack > 0.1) {
+                ret_y[order[k - 1]] -= lack / 2;
+                ret_y[order[k]] += lack / 2;
+                moved = true;
+            }
+        }
+    }
+}
+
+static void
+draw_frame(FILE *file)
+{
+    fprintf(file,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
+            "font-family=\"sans-serif\" font-size=\"13\">\n"
+            "<style>\n.paper{fill:#fff}.text{fill:#333}.grid{stroke:#ddd}",
+            WIDTH, HEIGHT);
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        fprintf(file, ".o%zu{color:%s}", i, operations[i].colour);
+    }
+    fprintf(file, "\n@media (prefers-color-scheme:dark){"
+                  ".paper{fill:#0d1117}.text{fill:#d0d7de}.grid{stroke:#30363d}");
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        fprintf(file, ".o%zu{color:%s}", i, operations[i].light);
+    }
+    fprintf(file, "}\n</style>\n<rect class=\"paper\" width=\"%d\" height=\"%d\"/>\n", WIDTH,
+            HEIGHT);
+    for (int power = 0; power <= decades(); power++) {
+        double ns = pow(10, power);
+        fprintf(file,
+                "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>"
+                "<text class=\"text\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
+                LEFT, WIDTH - RIGHT, y_of(ns), y_of(ns), LEFT - 8, y_of(ns) + 4,
+                show_size((size_t)ns));
+    }
+    for (size_t row = 0; row < size_count; row++) {
+        fprintf(file, "<text class=\"text\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
+                x_of(row), HEIGHT - BOTTOM + 20, show_size(sizes[row]));
+    }
+    fprintf(file,
+            "<text class=\"text\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">tasks alive</text>\n",
+            (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10);
+    fprintf(file, "<text class=\"text\" x=\"%d\" y=\"%d\">ns an operation</text>\n", LEFT - 50,
+            TOP - 16);
 }
 
 static void
 draw(FILE *file)
 {
-    fprintf(file,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
-            "font-family=\"sans-serif\" "
-            "font-size=\"12\">\n<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n",
-            WIDTH, HEIGHT, WIDTH, HEIGHT);
-    for (double ns = 10; ns <= 10000; ns *= 10) {
-        fprintf(file,
-                "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#ddd\"/>"
-                "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.0f</text>\n",
-                LEFT, WIDTH - RIGHT, y_of(ns), y_of(ns), LEFT - 6, y_of(ns) + 4, ns);
-    }
-    for (size_t row = 0; row < size_count; row++) {
-        fprintf(file, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%zu</text>\n", x_of(row),
-                HEIGHT - BOTTOM + 18, sizes[row]);
-    }
-    fprintf(file, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">tasks alive</text>\n",
-            (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10);
-    fprintf(file, "<text x=\"%d\" y=\"%d\">ns an operation</text>\n", LEFT + 4, TOP - 6);
+    double names_y[OPERATIONS];
+    place_names(names_y);
+    draw_frame(file);
     for (size_t i = 0; i < OPERATIONS; i++) {
-        fprintf(file, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"",
-                operations[i].colour);
+        fprintf(file,
+                "<g class=\"o%zu\" fill=\"currentColor\">"
+                "<polyline fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\" points=\"",
+                i);
         for (size_t row = 0; row < size_count; row++) {
             fprintf(file, "%.1f,%.1f ", x_of(row), y_of(results[row][i]));
         }
-        fprintf(file, "\"/>\n<text x=\"%d\" y=\"%.1f\" fill=\"%s\">%s</text>\n", WIDTH - RIGHT + 8,
-                y_of(results[size_count - 1][i]) + 4, operations[i].colour, operations[i].name);
+        fprintf(file, "\"/>");
+        for (size_t row = 0; row < size_count; row++) {
+            fprintf(file, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>", x_of(row),
+                    y_of(results[row][i]));
+        }
+        fprintf(file, "<text x=\"%d\" y=\"%.1f\">%s</text></g>\n", WIDTH - RIGHT + 10,
+                names_y[i] + 4, operations[i].name);
     }
     fprintf(file, "</svg>\n");
 }
