@@ -3,10 +3,11 @@
  *
  * usage: crowd PORT CONNECTIONS PROCESSES
  *
- * Each process connects from a loopback address of its own, since the ports of one are too few. The
- * program connects, then does what each line of its input says: "echo" sends a message over each
- * connection and waits for its answer in upper case, the end of the input ends it. For each it
- * prints a line: the seconds that it took, or what failed.
+ * Each process connects from loopback addresses of its own, since the ports of one are too few, and
+ * take long to look through before they are all taken. The program connects, then does what each
+ * line of its input says: "echo" sends a message over each connection and waits for its answer in
+ * upper case, the end of the input ends it. For each it prints a line: the seconds that it took, or
+ * what failed.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define PROCESSES_MAX 1000
+#define OF_ADDRESS    5000 /* Connections of an address; it has 28,000 ports. */
 
 struct child {
     int order[2];  /* A byte for each echo. */
@@ -40,14 +42,14 @@ now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/** A connection from 127.1.x.y; -1 after it has said what failed. */
+/** A connection from the loopback address of that number; -1 after it has said what failed. */
 static int
-connect_one(uint16_t port, unsigned number)
+connect_one(uint16_t port, size_t number)
 {
     const int yes = 1;
     struct sockaddr_in from = {.sin_family = AF_INET};
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-    from.sin_addr.s_addr = htonl(0x7f010000u + (number / 250 << 8) + number % 250 + 1);
+    from.sin_addr.s_addr = htonl(0x7f010001u + (uint32_t)number);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
@@ -92,9 +94,10 @@ hold(uint16_t port, unsigned number, size_t count)
     const struct child *self = &children[number];
     int *fds = calloc(count, sizeof *fds);
     bool good = fds != NULL;
+    size_t address = number * (count / OF_ADDRESS + 1);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (size_t i = 0; i < count && good; i++) {
-        fds[i] = connect_one(port, number);
+        fds[i] = connect_one(port, address + i / OF_ADDRESS);
         good = fds[i] >= 0;
     }
     char order;
