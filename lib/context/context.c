@@ -11,9 +11,11 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef GREEN__TSAN
+#include <fcntl.h>
 #include <pthread.h>
 #include <sanitizer/tsan_interface.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #endif
 #ifdef GREEN__VALGRIND
@@ -84,6 +86,20 @@ green__context_take_signals(void)
 #ifdef GREEN__TSAN
     usleep(0); /* any call that it knows will do */
 #endif
+}
+
+int
+green__context_descriptor(int fd)
+{
+#ifdef GREEN__TSAN
+    int known = fd < 0 ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (known >= 0) {
+        syscall(SYS_dup3, fd, known, O_CLOEXEC);
+        syscall(SYS_close, fd);
+        return known;
+    }
+#endif
+    return fd;
 }
 
 void

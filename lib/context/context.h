@@ -58,6 +58,14 @@
 void green__context_take_signals(void);
 
 /**
+ * A descriptor that was opened by number, or a negative value as it is.
+ *
+ * ThreadSanitizer takes it for the one that had its number before, and what another thread did with
+ * that for a race: there it gets a number that is known to be new.
+ */
+int green__context_descriptor(int fd);
+
+/**
  * How long a thread may sleep in such a call at once, in ms; 0 is without an end. A handler that
  * ThreadSanitizer holds back when the thread is just on its way there runs no sooner.
  */

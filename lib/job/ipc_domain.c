@@ -23,6 +23,7 @@
 #include "green/net.h"
 #include "io/held.h"
 #include "job/ipc_lock.h"
+#include "sched/pidfd.h"
 
 #define PROCESSES  GREEN__IPC_PROCESSES
 #define BELLS      128
@@ -215,7 +216,7 @@ static int
 open_pidfd(pid_t pid, uint64_t inode)
 {
     struct stat status;
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int fd = green__pidfd_open(pid);
     if (fd < 0) {
         return errno == EINVAL ? -ESRCH : -errno;
     }

@@ -26,6 +26,7 @@
 #include "job/children.h"
 #include "job/fork_stack.h"
 #include "job/job.h"
+#include "sched/pidfd.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
 
@@ -189,7 +190,7 @@ open_pidfd(pid_t pid, struct pipes *pipes)
 {
     close(pipes->reserve);
     pipes->reserve = -1;
-    return green__held_add((int)syscall(SYS_pidfd_open, pid, 0));
+    return green__held_add(green__pidfd_open(pid));
 }
 
 /** Fork with all signals blocked, so that none is handled in a half-made child. */
@@ -240,7 +241,7 @@ open_pipes(struct pipes *pipes, bool daemon)
     *pipes = (struct pipes){.value = {-1, -1}, .lifeline = {-1, -1}, .reserve = -1};
     if (pipe2(pipes->value, O_CLOEXEC | O_NONBLOCK) == 0 &&
         (!daemon || pipe2(pipes->lifeline, O_CLOEXEC) == 0)) {
-        pipes->reserve = (int)syscall(SYS_pidfd_open, getpid(), 0);
+        pipes->reserve = green__pidfd_open(getpid());
     }
     if (pipes->reserve < 0) {
         int err = -errno;

@@ -22,6 +22,7 @@
 #include "green/subprocess.h"
 #include "io/held.h"
 #include "job/children.h"
+#include "sched/pidfd.h"
 #include "sched/wait.h"
 
 /** PIDFD_SIGNAL_PROCESS_GROUP, which Linux has since 6.9. */
@@ -141,7 +142,7 @@ start(struct green_subprocess *process, const char *const *argv,
       const struct green_subprocess_options *options, const int theirs[3])
 {
     /* A place for the pidfd, which must not fail once the child runs. */
-    int reserve = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    int reserve = green__pidfd_open(getpid());
     if (reserve < 0) {
         return -errno;
     }
@@ -154,7 +155,7 @@ start(struct green_subprocess *process, const char *const *argv,
         }
         return err;
     }
-    process->pidfd = green__held_add((int)syscall(SYS_pidfd_open, process->pid, 0));
+    process->pidfd = green__held_add(green__pidfd_open(process->pid));
     green__child_start(process->child, process->pid);
     return 0;
 }

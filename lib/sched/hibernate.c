@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "context/guard.h"
 #include "sched/image.h"
+#include "sched/pidfd.h"
 
 /** Tasks that a sweep looks at in one turn of the loop: some microseconds. */
 #define STEPS_PER_TURN 256
@@ -158,7 +159,7 @@ release_together(struct green__dormitory *dormitory)
 {
 #ifdef SYS_process_madvise
     static bool refused;
-    int self = refused ? -1 : (int)syscall(SYS_pidfd_open, getpid(), 0);
+    int self = refused ? -1 : green__pidfd_open(getpid());
     if (self < 0) {
         return false;
     }
