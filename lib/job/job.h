@@ -56,6 +56,12 @@ void green__exit_add(struct green_job *job);
 /** Its job has ended by itself. */
 void green__exit_remove(struct green_job *job);
 
+/** Wait until threads whose end was told have left, so that no library has a lock of theirs. */
+void green__thread_settle(void);
+
+/** None of them is in the child. */
+void green__thread_fork_child(void);
+
 /** Let go of processes that have ended and that nobody joined, with their descriptors. */
 void green__exit_sweep(void);
 

@@ -160,6 +160,7 @@ child_main(struct process *process, const struct green_spawn_options *options, s
     green__exit_fork_child(self);
     green__pause_fork_child();
     green__children_fork_child();
+    green__thread_fork_child();
     if (!options->keep_all_fds) {
         green__held_close_all(options->keep_fds, options->keep_fd_count);
     }
@@ -308,6 +309,7 @@ green__process_spawn(green_entry entry, void *arg, const struct green_spawn_opti
     process->value_fd = -1;
     green__kernel_listen();
     green__exit_sweep();
+    green__thread_settle();
     int err = prepare(process, options);
     if (err == 0) {
         green__lock(&spawning);

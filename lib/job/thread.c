@@ -1,16 +1,45 @@
 /*
- * Threads as jobs. The thread is detached: its end is told by the job, after its tasks were joined.
+ * Threads as jobs. Their end is told by the job, after their tasks were joined.
+ *
+ * What is left of a thread then, such as destructors of libraries, may hold locks, which a child
+ * that is forked would have for ever. So it counts as leaving until the system's thread has ended;
+ * whoever leaves next waits for that, and so does who forks.
+ *
+ * Invariant: `leaving` is the last of those who leave, 0 if somebody has taken it to wait for it.
  */
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "job/job.h"
 #include "sched/wait.h"
+
+static _Atomic(pthread_t) leaving;
+
+static void
+wait_for(pthread_t thread)
+{
+    if (thread != 0) {
+        pthread_join(thread, NULL);
+    }
+}
+
+void
+green__thread_settle(void)
+{
+    wait_for(atomic_exchange(&leaving, 0));
+}
+
+void
+green__thread_fork_child(void)
+{
+    atomic_store(&leaving, 0);
+}
 
 static void
 thread_release(struct green_job *job)
@@ -32,10 +61,12 @@ thread_main(void *arg)
     intptr_t value = self->cancelled ? -ECANCELED : self->entry(self->arg);
     green__worker_detach(self, value);
     green__exit_remove(self);
+    pthread_t before = atomic_exchange(&leaving, pthread_self());
     green__worker_end(self, value);
     green__worker_thread_ended(); /* once those who join it have been woken */
     green__running = NULL;
     green_job_put(self);
+    wait_for(before);
     return NULL;
 }
 
@@ -49,7 +80,6 @@ start(struct green_job *job, size_t stack_size)
     if (err != 0) {
         return -err;
     }
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (stack_size > 0) {
         size_t page = (size_t)sysconf(_SC_PAGESIZE);
         size_t least = (size_t)PTHREAD_STACK_MIN > GREEN__STACK_MIN ? (size_t)PTHREAD_STACK_MIN
@@ -80,6 +110,7 @@ green__thread_spawn(green_entry entry, void *arg, const struct green_spawn_optio
     int err = green__job_set_name(job, options);
     if (err == 0) {
         green_job_get(job); /* the thread's own */
+        green__exit_watch();
         green__exit_add(job);
         green__worker_thread_begins();
         err = start(job, options->stack_size);

@@ -3,9 +3,12 @@
  * gets into a child.
  */
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "../base/support.h"
 #include "green/net.h"
@@ -151,6 +154,50 @@ START_TEST(what_is_printed_beside_forks_is_written_once)
 }
 END_TEST
 
+static pthread_mutex_t librarys_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_key_t librarys_key;
+static atomic_bool library_cleans_up;
+
+/* As a library's destructor for a thread's own data, which takes its time. */
+static void
+clean_up(void *value)
+{
+    struct timespec time = {0, 50 * 1000 * 1000};
+    (void)value;
+    pthread_mutex_lock(&librarys_lock);
+    atomic_store(&library_cleans_up, true);
+    nanosleep(&time, NULL);
+    pthread_mutex_unlock(&librarys_lock);
+}
+
+static intptr_t
+use_library(void *arg)
+{
+    return pthread_setspecific(librarys_key, arg);
+}
+
+static intptr_t
+try_lock(void *arg)
+{
+    (void)arg;
+    return pthread_mutex_trylock(&librarys_lock);
+}
+
+/* The child would have the lock of a thread that it does not have. */
+START_TEST(a_thread_that_was_joined_is_gone_before_a_fork)
+{
+    ck_assert_int_eq(pthread_key_create(&librarys_key, clean_up), 0);
+    for (int i = 0; i < 3; i++) {
+        atomic_store(&library_cleans_up, false);
+        ck_assert_int_eq(finish(spawn(GREEN_THREAD, use_library, &librarys_key)), 0);
+        while (!atomic_load(&library_cleans_up)) {
+            sched_yield();
+        }
+        ck_assert_int_eq(finish(spawn(GREEN_PROCESS, try_lock, NULL)), 0);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
@@ -158,6 +205,7 @@ main(void)
         spawns_at_once_do_not_mix,
         loops_come_and_go_beside_forks,
         what_is_printed_beside_forks_is_written_once,
+        a_thread_that_was_joined_is_gone_before_a_fork,
     };
     return PROCESSES ? RUN_TESTS("fork beside", tests) : SKIPPED;
 }
