@@ -57,6 +57,8 @@ add_tls(struct admin_text *text)
                    "\nechod_tls_handshakes_total{version=\"TLSv1.3\"} %" PRIu64 "\n",
                    stats_sum(STAT_TLS_12), stats_sum(STAT_TLS_13));
     counter(text, "tls_resumed_total", STAT_TLS_RESUMED, "TLS handshakes that resumed a session.");
+    counter(text, "tls_offloaded_total", STAT_TLS_OFFLOADED,
+            "TLS handshakes after which the kernel seals what is sent.");
     counter(text, "tls_truncated_total", STAT_TLS_TRUNCATED,
             "TLS streams that ended without the peer's close_notify.");
 }

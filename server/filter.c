@@ -17,6 +17,7 @@
 #ifdef ECHOD_SECCOMP
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -68,7 +69,8 @@ static const char *const lost_by_workers[] = {
     "pidfd_send_signal"};
 
 static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-static const unsigned long requests[] = {FIONBIO, FIOCLEX, FIONCLEX, FIONREAD, TCGETS, TIOCGWINSZ};
+static const unsigned long requests[] = {FIONBIO,  FIOCLEX, FIONCLEX,  FIONREAD,
+                                         SIOCOUTQ, TCGETS,  TIOCGWINSZ};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define NAMESPACES                                                                             \

@@ -87,6 +87,7 @@ struct options {
     enum log_level log_level;
     bool port_given;
     bool proxy_protocol;
+    bool tls_offload;
     bool seccomp;
     bool admin_insecure;
     bool admin_actions;

@@ -93,6 +93,8 @@ const struct options_row options_rows[] = {
      "clients show a certificate from one of these authorities"},
     {"tls-verify", OPTIONS_VERIFY, true, AT(tls_verify), 0, 0, "one of required, optional", "HOW",
      "with --tls-ca: whether those without one are refused (required)"},
+    {"tls-offload", OPTIONS_FLAG, true, AT(tls_offload), 0, 0, "yes or no", "",
+     "let the kernel seal what is sent, where it has TLS: for large messages"},
     {"tls-ticket-rotation", OPTIONS_DURATION, true, AT(tls_rotation_ms), 1000, 1,
      "a time such as 1h", "TIME", "make a new key for session tickets so often (1h)"},
     {"drain-timeout", OPTIONS_DURATION, true, AT(drain_timeout_ms), 1000, 0, "a time such as 30s",

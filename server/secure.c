@@ -35,6 +35,7 @@ struct material {
     size_t key_lengths[FILES_MAX];
     size_t authorities_length;
     enum green_tls_verify verify;
+    bool offload;
     size_t length; /* of the texts */
     char texts[MATERIAL_MAX];
 };
@@ -95,6 +96,7 @@ static int
 read_material(const struct options *options, struct material *material, struct complaint *complaint)
 {
     int code = 0;
+    material->offload = options->tls_offload;
     material->count = options->tls_certs.count;
     for (size_t i = 0; i < material->count && code == 0; i++) {
         code = read_text(material, "tls-cert", options->tls_certs.paths[i],
@@ -146,6 +148,7 @@ make_config(const struct material *material, const struct files *files,
         .authorities = next_text(&at, material->authorities_length),
         .verify = material->verify,
         .tickets = tickets,
+        .offload = material->offload,
     };
     return green_tls_config_create(&options, ret_config, why, why_size);
 }
@@ -190,6 +193,17 @@ publish(const struct material *material)
     memcpy(&shared->slots[round % 2], material,
            offsetof(struct material, texts) + material->length);
     atomic_store(&shared->round, round);
+}
+
+/** An offload that was wished for and cannot be had is nobody's failure. */
+static void
+warn_of_kernel(const struct options *options)
+{
+    if (options->tls_offload && !green_tls_kernel_offers()) {
+        log_write(LOG_WARNING,
+                  "--tls-offload: this kernel has no TLS (its module is called tls), so nothing is "
+                  "offloaded");
+    }
 }
 
 /** Make this process' configuration from the newest round. The caller holds the lock. */
@@ -273,6 +287,7 @@ secure_open(const struct options *options, struct complaint *complaint)
     shared = page;
     publish(material);
     forget(material);
+    warn_of_kernel(options);
     rotate_at = green_after(setting(SETTING_TLS_ROTATION_MS));
     green_tls_config_put(secure_config()); /* processes that are forked have it at once */
     return 0;
@@ -296,6 +311,7 @@ secure_reload(const struct options *options, struct complaint *complaint)
     }
     publish(material);
     forget(material);
+    warn_of_kernel(options);
     if (green_after(options->tls_rotation_ms) < rotate_at) {
         rotate_at = green_after(options->tls_rotation_ms);
     }

@@ -31,6 +31,7 @@ enum stat {
     STAT_TLS_12,       /**< Handshakes that were done, by version. */
     STAT_TLS_13,
     STAT_TLS_RESUMED,   /**< Of them: sessions that went on. */
+    STAT_TLS_OFFLOADED, /**< Of them: the kernel seals what is sent. */
     STAT_TLS_TRUNCATED, /**< Streams that ended without the peer's close_notify. */
     STAT_ACCEPT_ERRORS, /**< Times that a connection had to wait for want of something. */
     STAT_SERVICE_NS,    /**< Time from a chunk's being received to its answer's being sent. */

@@ -99,6 +99,7 @@ count(const struct green_tls *tls)
     green_tls_info(tls, &info);
     stats_add(info.newest ? STAT_TLS_13 : STAT_TLS_12, 1);
     stats_add(STAT_TLS_RESUMED, info.resumed);
+    stats_add(STAT_TLS_OFFLOADED, info.offloaded);
 }
 
 enum refusal

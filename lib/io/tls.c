@@ -196,8 +196,8 @@ has_unsent(const struct green_tls *tls)
     return tls->fresh_length > 0 || tls->sending != NULL;
 }
 
-static int
-flush(struct green_tls *tls)
+int
+green__tls_flush(struct green_tls *tls)
 {
     if (!has_unsent(tls)) {
         return tls->send_err; /* who was here before has sent ours too */
@@ -215,7 +215,7 @@ flush(struct green_tls *tls)
 static int
 flush_unless_busy(struct green_tls *tls)
 {
-    if (!has_unsent(tls) || green_mutex_lock(&tls->flushing, GREEN_NOW) != 0) {
+    if (!has_unsent(tls) || tls->kernel.taken || green_mutex_lock(&tls->flushing, GREEN_NOW) != 0) {
         return 0;
     }
     int err = flush_held(tls);
@@ -316,6 +316,9 @@ green_tls_sendall(struct green_tls *tls, const void *buf, size_t len)
     if (tls->shut) {
         return -EPIPE;
     }
+    if (tls->kernel.taken) {
+        return green__tls_kernel_sendall(tls, buf, len);
+    }
     while (len > 0) {
         size_t piece = len < PIECE_MAX ? len : PIECE_MAX;
         size_t taken = 0;
@@ -327,7 +330,7 @@ green_tls_sendall(struct green_tls *tls, const void *buf, size_t len)
             tls->send_err = fail(tls);
             return tls->send_err;
         }
-        int err = flush(tls);
+        int err = green__tls_flush(tls);
         if (err != 0) {
             return err;
         }
@@ -353,12 +356,14 @@ green_tls_shutdown(struct green_tls *tls)
         return err;
     }
     tls->shut = true;
-    if (err == 0 && SSL_is_init_finished(tls->ssl)) {
+    if (err == 0 && tls->kernel.taken) {
+        err = green__tls_kernel_end(tls);
+    } else if (err == 0 && SSL_is_init_finished(tls->ssl)) {
         ERR_clear_error();
         if (SSL_shutdown(tls->ssl) < 0) {
             fail(tls);
         }
-        err = flush(tls);
+        err = green__tls_flush(tls);
     }
     int ended = green_shutdown(tls->fd, SHUT_WR);
     return err != 0 ? err : ended;
@@ -373,9 +378,10 @@ green_tls_handshake(struct green_tls *tls)
         ERR_clear_error();
         int result = SSL_do_handshake(tls->ssl);
         int err = result == 1 ? 0 : judge(tls, result);
-        int sent = flush(tls);
+        int sent = green__tls_flush(tls);
         if (err != -EAGAIN) {
-            return err != 0 ? err : sent;
+            err = err != 0 ? err : sent;
+            return err == 0 && tls->config->offload ? green__tls_kernel_begin(tls) : err;
         }
         err = sent != 0 ? sent : fill(tls, 0);
         if (err != 0) {
@@ -416,6 +422,7 @@ green_tls_open(struct green_tls_config *config, int fd, const char *host,
     if (err == 0) {
         BIO_set_data(bio, tls);
         BIO_set_init(bio, 1);
+        SSL_set_app_data(tls->ssl, tls);
         SSL_set_bio(tls->ssl, bio, bio);
         if (config->server) {
             SSL_set_accept_state(tls->ssl);

@@ -223,6 +223,9 @@ make_context(const struct making *making, SSL_CTX **ret_context)
     }
     verify(options, context);
     green__tls_tickets_use(context, options->server ? options->tickets : NULL);
+    if (options->offload) {
+        green__tls_kernel_use(context);
+    }
     *ret_context = context;
     return 0;
 }
@@ -338,6 +341,7 @@ green_tls_config_create(const struct green_tls_options *options,
     atomic_init(&config->users, 1);
     config->server = options->server;
     config->verify = options->verify;
+    config->offload = options->offload;
     config->tickets = options->tickets;
     const struct making making = {options, config, why, why_size};
     int err = 0;

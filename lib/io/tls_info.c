@@ -28,6 +28,7 @@ green_tls_info(const struct green_tls *tls, struct green_tls_info *ret_info)
         .server_name = SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name),
         .newest = SSL_version(tls->ssl) == TLS1_3_VERSION,
         .resumed = SSL_session_reused(tls->ssl) == 1,
+        .offloaded = tls->kernel.taken,
         .verified = looked && certificate != NULL && SSL_get_verify_result(tls->ssl) == X509_V_OK,
     };
 }

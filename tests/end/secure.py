@@ -3,6 +3,7 @@
 secure.py ECHOD ECHOC TESTS/CLIENT MODE
 """
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -170,6 +171,42 @@ class Handshakes(TlsCase):
                     talk(again)
                     return not again.session_reused
             until(forgotten, 'keys that are two rounds old are gone')
+
+
+def kernel_has_tls():
+    """Whether this kernel seals for those who ask; it says so before there is a connection."""
+    with socket.socket() as unconnected:
+        try:
+            unconnected.setsockopt(socket.IPPROTO_TCP, 31, b'tls')
+        except OSError as error:
+            return error.errno == errno.ENOTCONN
+    return True
+
+
+class Offload(TlsCase):
+    """Sealing by the kernel, or all the same without it."""
+
+    def test_all_is_as_without(self):
+        offered = kernel_has_tls()
+        options = ['--tls-offload', *Server.certificates(self.papers)]
+        with echod.Admin(PROGRAM, MODE, *options) as server:
+            for version in VERSIONS:
+                context = self.context(version)
+                session = None
+                for _ in range(2):
+                    with context.wrap_socket(server.connect(), server_hostname='localhost',
+                                             session=session,
+                                             suppress_ragged_eofs=False) as connection:
+                        talk(connection)
+                        self.assertEqual(connection.session_reused, session is not None)
+                        session = connection.session
+                        connection.unwrap()
+            text = b'a line of what is to be upper-cased\n' * 100000
+            code, answer, said = self.echoc(server, data=text)
+            self.assertEqual((code, said), (0, ''))
+            self.assertTrue(answer == text.upper(), f'{len(answer)} of {len(text)} bytes')
+            self.assertEqual(server.metric('echod_tls_offloaded_total'), 3 if offered else 0)
+            self.assertEqual('nothing is offloaded' in server.said(), not offered)
 
 
 class Trouble(TlsCase):

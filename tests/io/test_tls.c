@@ -1,155 +1,16 @@
 /*
  * TLS streams: the two ends of a connection, one in a thread, the other in every kind of caller.
  *
- * Each body makes a pair of sockets, starts the far end and talks to it. Certificates are made
- * here.
+ * Each body makes a pair of sockets, starts the far end and talks to it.
  */
-#include <netinet/in.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "support.h"
+#include "tls_support.h"
 
 #define BULK (1024 * 1024)
-
-/* ---- certificates ---- */
-
-/** A certificate for a name, which is its own authority. */
-struct papers {
-    char certificate[4096];
-    char key[4096];
-};
-
-static struct papers ours; /* localhost */
-static struct papers other;
-
-static void
-copy_text(BIO *bio, char *text, size_t size)
-{
-    int length = BIO_read(bio, text, (int)size - 1);
-    ck_assert_int_gt(length, 0);
-    text[length] = '\0';
-    BIO_free(bio);
-}
-
-static void
-make_papers(const char *name, struct papers *ret_papers)
-{
-    char alternative[80];
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = X509_new();
-    X509_NAME *subject = X509_get_subject_name(certificate);
-    snprintf(alternative, sizeof alternative, "DNS:%s", name);
-    X509_set_version(certificate, X509_VERSION_3);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
-    X509_set_issuer_name(certificate, subject);
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alternative);
-    X509_add_ext(certificate, extension, -1);
-    X509_EXTENSION_free(extension);
-    X509_set_pubkey(certificate, key);
-    ck_assert_int_gt(X509_sign(certificate, key, EVP_sha256()), 0);
-    BIO *bio = BIO_new(BIO_s_mem());
-    PEM_write_bio_X509(bio, certificate);
-    copy_text(bio, ret_papers->certificate, sizeof ret_papers->certificate);
-    bio = BIO_new(BIO_s_mem());
-    PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
-    copy_text(bio, ret_papers->key, sizeof ret_papers->key);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-}
-
-static struct green_tls_text
-text_of(const char *text)
-{
-    return (struct green_tls_text){text, strlen(text)};
-}
-
-static struct green_tls_identity
-identity_of(const struct papers *papers)
-{
-    return (struct green_tls_identity){text_of(papers->certificate), text_of(papers->key), "test"};
-}
-
-static struct green_tls_config *
-make_config(const struct green_tls_options *options)
-{
-    char why[256];
-    struct green_tls_config *config = NULL;
-    int err = green_tls_config_create(options, &config, why, sizeof why);
-    ck_assert_msg(err == 0, "%s", why);
-    return config;
-}
-
-static struct green_tls_config *
-server_config(void)
-{
-    struct green_tls_identity identities[] = {identity_of(&ours), identity_of(&other)};
-    return make_config(
-        &(struct green_tls_options){.server = true, .identities = identities, .identity_count = 2});
-}
-
-static struct green_tls_config *
-client_config(const struct papers *authority)
-{
-    return make_config(&(struct green_tls_options){.authorities = text_of(authority->certificate),
-                                                   .verify = GREEN_TLS_VERIFY_REQUIRED});
-}
-
-/* ---- two ends ---- */
-
-/** What a body talks to. */
-struct far {
-    struct green_tls_config *config;
-    green_entry entry; /* gets this, in a thread of its own */
-    int fds[2];        /* ours, the far end's */
-    struct green_job *job;
-    struct green_tls_config *client;
-};
-
-static int
-start(struct far *far, struct green_tls **ret_tls, const char *host)
-{
-    int err = pair_make(PAIR_TCP4, far->fds);
-    if (err == 0) {
-        err = green_tls_open(far->client, far->fds[0], host, ret_tls);
-    }
-    return err != 0 ? err : green_spawn_as(GREEN_THREAD, far->entry, far, NULL, &far->job);
-}
-
-static intptr_t
-stop(struct far *far, struct green_tls *tls)
-{
-    intptr_t line = 0;
-    green_tls_close(tls);
-    green_close(far->fds[0]);
-    green_job_join(far->job, &line, GREEN_FOREVER);
-    green_job_put(far->job);
-    green_close(far->fds[1]);
-    return line;
-}
-
-/** Run a body as each kind of caller, with a far end. */
-static void
-run(green_entry body, green_entry entry)
-{
-    make_papers("localhost", &ours);
-    make_papers("other.test", &other);
-    struct far far = {.config = server_config(), .client = client_config(&ours), .entry = entry};
-    for (int caller = 0; caller < CALLERS_HERE; caller++) {
-        ASSERT_AS(caller, body, &far);
-    }
-    green_tls_config_put(far.config);
-    green_tls_config_put(far.client);
-}
 
 /** A far end that sends back what comes, to the end. */
 static intptr_t
@@ -448,7 +309,7 @@ ask_for_both(void *arg)
     for (size_t i = 0; i < 2; i++) {
         struct green_tls *tls;
         char name[32];
-        far.client = client_config(papers[i]);
+        far.client = client_config(papers[i], false);
         WANT(start(&far, &tls, names[i]), ==, 0);
         WANT(green_tls_handshake(tls), ==, 0);
         WANT(strcmp(green_tls_peer_name(tls, name, sizeof name), names[i]), ==, 0);

@@ -91,6 +91,8 @@ struct green_tls_options {
     enum green_tls_verify verify;
     /** A server's; NULL: sessions are not resumed. They outlive the configuration. */
     struct green_tls_tickets *tickets;
+    /** Let the kernel seal what is sent, where it can: see green_tls_kernel_offers(). */
+    bool offload;
 };
 
 struct green_tls_config;
@@ -115,6 +117,16 @@ GREEN_API struct green_tls_config *green_tls_config_get(struct green_tls_config 
 
 /** A user less; the last one frees it. NULL is taken. Any thread. */
 GREEN_API void green_tls_config_put(struct green_tls_config *config);
+
+/**
+ * Whether this kernel can seal what is sent, with a configuration that wants it: Linux with its
+ * module `tls`, which it loads by itself for who may. It does so for TLS 1.3, over TCP, with the
+ * ciphers that it knows; all other connections are as without. To a peer that wants us to take new
+ * keys, as some do after 128 GiB, nothing more can be sent then: -EPROTO.
+ *
+ * Never suspends.
+ */
+GREEN_API bool green_tls_kernel_offers(void);
 
 /* ---- streams ---- */
 
@@ -215,6 +227,7 @@ struct green_tls_info {
     bool newest;             /**< It is TLS 1.3. */
     bool resumed;            /**< A session that was begun on another connection. */
     bool verified;           /**< The peer has shown a certificate, and it was verified. */
+    bool offloaded;          /**< The kernel seals what is sent. */
 };
 
 /** Fill `ret_info`; after the handshake. */
