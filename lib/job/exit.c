@@ -95,7 +95,6 @@ green__exit_run(void)
         struct green__list *link = green__list_shift(&pending);
         green__unlock(&lock);
         if (link == NULL) {
-            green__thread_settle();
             return;
         }
         struct green_job *job = GREEN__CONTAINER(link, struct green_job, member);

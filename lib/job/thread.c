@@ -1,11 +1,10 @@
 /*
- * Threads as jobs. Their end is told by the job, after their tasks were joined.
+ * Threads as jobs. The thread is detached: its end is told by the job, after its tasks were joined.
  *
- * What is left of a thread then, such as destructors of libraries, may hold locks, which a child
- * that is forked would have for ever. So it counts as leaving until the system's thread has ended;
- * whoever leaves next waits for that, and so does who forks.
- *
- * Invariant: `leaving` is the last of those who leave, 0 if somebody has taken it to wait for it.
+ * What is left of a thread then, the destructors of libraries, may hold locks, which a child that
+ * is forked would have for ever. So it counts as leaving until they have run, and who forks waits
+ * for that. POSIX runs destructors in rounds, as long as there are values: a value of ours that
+ * sets itself again until the last round is destroyed after all others.
  */
 #include <errno.h>
 #include <limits.h>
@@ -16,23 +15,53 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/futex.h"
 #include "job/job.h"
 #include "sched/wait.h"
 
-static _Atomic(pthread_t) leaving;
+static atomic_uint leaving;
+static __thread bool leaves; /* this one */
+static pthread_key_t key;    /* its value: how many rounds there are still to be */
+static bool has_key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void
-wait_for(pthread_t thread)
+destroy(void *value)
 {
-    if (thread != 0) {
-        pthread_join(thread, NULL);
+    uintptr_t left = (uintptr_t)value - 1;
+    if (left > 0 &&
+        pthread_setspecific(key, (void *)left) == 0) { /* NOLINT(performance-no-int-to-ptr) */
+        return;
+    }
+    if (atomic_fetch_sub(&leaving, 1) == 1) {
+        green__futex_wake(&leaving, INT_MAX);
+    }
+}
+
+static void
+make_key(void)
+{
+    has_key = pthread_key_create(&key, destroy) == 0;
+}
+
+/** Count as leaving, before anybody is told of our end. */
+static void
+leave(void)
+{
+    pthread_once(&once, make_key);
+    leaves = has_key && pthread_setspecific(key, (void *)PTHREAD_DESTRUCTOR_ITERATIONS) == 0;
+    if (leaves) {
+        atomic_fetch_add(&leaving, 1);
     }
 }
 
 void
 green__thread_settle(void)
 {
-    wait_for(atomic_exchange(&leaving, 0));
+    unsigned left;
+    while (!leaves && (left = atomic_load(&leaving)) > 0) {
+        green__futex_wait(&leaving, left, GREEN_FOREVER);
+    }
 }
 
 void
@@ -61,12 +90,11 @@ thread_main(void *arg)
     intptr_t value = self->cancelled ? -ECANCELED : self->entry(self->arg);
     green__worker_detach(self, value);
     green__exit_remove(self);
-    pthread_t before = atomic_exchange(&leaving, pthread_self());
+    leave();
     green__worker_end(self, value);
     green__worker_thread_ended(); /* once those who join it have been woken */
     green__running = NULL;
     green_job_put(self);
-    wait_for(before);
     return NULL;
 }
 
@@ -80,6 +108,7 @@ start(struct green_job *job, size_t stack_size)
     if (err != 0) {
         return -err;
     }
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (stack_size > 0) {
         size_t page = (size_t)sysconf(_SC_PAGESIZE);
         size_t least = (size_t)PTHREAD_STACK_MIN > GREEN__STACK_MIN ? (size_t)PTHREAD_STACK_MIN
@@ -110,7 +139,6 @@ green__thread_spawn(green_entry entry, void *arg, const struct green_spawn_optio
     int err = green__job_set_name(job, options);
     if (err == 0) {
         green_job_get(job); /* the thread's own */
-        green__exit_watch();
         green__exit_add(job);
         green__worker_thread_begins();
         err = start(job, options->stack_size);
