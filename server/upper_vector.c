@@ -1,7 +1,7 @@
 /*
  * Upper case by vectors, the choice: the kernel is written once, in upper_kernel.h, and compiled
- * for vectors of 64, 32 and 16 bytes. All need a look-up of bytes by bytes, so a processor
- * without one (and any but x86_64, as yet) gets by with the tables alone. Any thread may call.
+ * for vectors of 64, 32 and 16 bytes of x86_64, and for those of aarch64. All need a look-up of
+ * bytes by bytes, so a processor without one gets by with the tables alone. Any thread may call.
  */
 #include "upper_vector.h"
 
@@ -215,6 +215,61 @@ upper_vector_named(const char *name)
     return NULL;
 }
 
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+
+#include "upper_table.h"
+
+#define KERNEL neon_run
+#define TARGET
+#define WIDTH   16
+#define VECTOR  uint8x16_t
+#define MASK    unsigned
+#define LOWEST  __builtin_ctz
+#define V(name) neon_##name
+
+/* The highest bits of the bytes, the first byte's lowest. */
+static inline MASK
+V(mask)(VECTOR value)
+{
+    static const unsigned char weights[WIDTH] = {1, 2, 4, 8, 16, 32, 64, 128,
+                                                 1, 2, 4, 8, 16, 32, 64, 128};
+    VECTOR all = vreinterpretq_u8_s8(vshrq_n_s8(vreinterpretq_s8_u8(value), 7));
+    VECTOR bits = vandq_u8(all, vld1q_u8(weights));
+    return vaddv_u8(vget_low_u8(bits)) | (MASK)vaddv_u8(vget_high_u8(bits)) << 8;
+}
+
+/* By the lowest four bits; zero where the highest is set. */
+static inline VECTOR
+V(look_up)(VECTOR row, VECTOR places)
+{
+    return vqtbl1q_u8(row, vandq_u8(places, vdupq_n_u8(0x8f)));
+}
+
+#define neon_load                        vld1q_u8
+#define neon_row                         vld1q_u8
+#define neon_store                       vst1q_u8
+#define neon_all                         vdupq_n_u8
+#define neon_after(before, value, count) vextq_u8(before, value, 16 - (count))
+#define neon_ahead(value, behind)        vextq_u8(value, behind, 1)
+#define neon_equal                       vceqq_u8
+#define neon_least                       vminq_u8
+#define neon_minus                       vsubq_u8
+#define neon_saturate                    vqaddq_u8
+#define neon_both                        vandq_u8
+#define neon_any                         vorrq_u8
+#define neon_flip                        veorq_u8
+#define neon_plus                        vaddq_u8
+#define neon_shifted(value)              vshrq_n_u8(value, 4)
+
+#include "upper_kernel.h"
+
+upper_vector_run *
+upper_vector_named(const char *name)
+{
+    return strcmp(name, "neon") == 0 ? neon_run : NULL; /* every aarch64 has it */
+}
+
 #else
 
 upper_vector_run *
@@ -229,7 +284,7 @@ upper_vector_named(const char *name)
 upper_vector_run *
 upper_vector_choose(void)
 {
-    static const char *const best_first[] = {"avx512", "avx2", "ssse3"};
+    static const char *const best_first[] = {"avx512", "avx2", "ssse3", "neon"};
     upper_vector_run *run = NULL;
 
     for (size_t i = 0; run == NULL && i < sizeof best_first / sizeof *best_first; i++)

@@ -435,7 +435,7 @@ END_TEST
 
 /* ---- vectors, each width that the processor has ---- */
 
-static const char *const widths[] = {"avx512", "avx2", "ssse3"};
+static const char *const widths[] = {"avx512", "avx2", "ssse3", "neon"};
 
 /* Whatever a run did is the beginning of the answer, and the rest is the answer to what it left. */
 static bool
