@@ -4,7 +4,7 @@
  * What is left of a thread then, the destructors of libraries, may hold locks, which a child that
  * is forked would have for ever. So it counts as leaving until they have run, and who forks waits
  * for that. POSIX runs destructors in rounds, as long as there are values: a value of ours that
- * sets itself again until the last round is destroyed after all others.
+ * sets itself again until one of the last is destroyed after all others.
  */
 #include <errno.h>
 #include <limits.h>
@@ -19,6 +19,9 @@
 #include "job/job.h"
 #include "sched/wait.h"
 
+/** The last round is the sanitizers', which do the same, and after which nobody else may run. */
+#define ROUNDS ((uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS - 1)
+
 static atomic_uint leaving;
 static __thread bool leaves; /* this one */
 static pthread_key_t key;    /* its value: how many rounds there are still to be */
@@ -29,8 +32,7 @@ static void
 destroy(void *value)
 {
     uintptr_t left = (uintptr_t)value - 1;
-    if (left > 0 &&
-        pthread_setspecific(key, (void *)left) == 0) { /* NOLINT(performance-no-int-to-ptr) */
+    if (left > 0 && pthread_setspecific(key, (void *)left) == 0) {
         return;
     }
     if (atomic_fetch_sub(&leaving, 1) == 1) {
@@ -49,7 +51,7 @@ static void
 leave(void)
 {
     pthread_once(&once, make_key);
-    leaves = has_key && pthread_setspecific(key, (void *)PTHREAD_DESTRUCTOR_ITERATIONS) == 0;
+    leaves = has_key && pthread_setspecific(key, (void *)ROUNDS) == 0;
     if (leaves) {
         atomic_fetch_add(&leaving, 1);
     }
