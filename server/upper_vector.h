@@ -18,7 +18,8 @@ typedef size_t upper_vector_run(const unsigned char *from, unsigned char *to, si
 /* The best that this processor has; NULL when that is none. */
 upper_vector_run *upper_vector_choose(void);
 
-/* One of them by its name, "avx512", "avx2", "ssse3" or "neon"; NULL when this processor lacks it. */
+/* One of them by its name, "avx512", "avx2", "ssse3" or "neon"; NULL when this processor lacks it.
+ */
 upper_vector_run *upper_vector_named(const char *name);
 
 #endif
