@@ -346,9 +346,9 @@ END_TEST
 
 /* ---- what children may do ---- */
 
-/* GCC's AddressSanitizer has locks that a fork leaves to the child as they are, so there nobody may
- * begin, end or allocate beside it: one after the other. */
-#ifdef __SANITIZE_ADDRESS__
+/* GCC's sanitizers have locks that a fork leaves to the child as they are, so there nobody may do
+ * anything beside it: one after the other. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define IN_TURN true
 #else
 #define IN_TURN false

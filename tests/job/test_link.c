@@ -2,8 +2,10 @@
  * What is called when a job ends, waiting for several jobs, and tasks that begin later.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "../base/support.h"
 #include "base/alloc.h"
@@ -299,15 +301,26 @@ END_TEST
 
 /* ---- several ---- */
 
+static int gate[2];
+
+static intptr_t
+wait_at_gate(void *arg)
+{
+    (void)arg;
+    return green_wait_fd(gate[0], POLLIN, GREEN_FOREVER) == POLLIN ? 0 : -1;
+}
+
 START_TEST(join_any_of_all_kinds)
 {
     for (int quick = 0; quick < KINDS; quick++) {
         struct green_job *jobs[KINDS + 1] = {NULL};
+        ck_assert_int_eq(pipe(gate), 0);
         for (int i = 0; i < KINDS; i++) {
-            jobs[i] = spawn(kinds[i], nap, POINTER(i == quick ? 50 : 10 * LONG_MS));
+            jobs[i] = spawn(kinds[i], i == quick ? wait_at_gate : nap, POINTER(10 * LONG_MS));
         }
         size_t index;
         ck_assert_int_eq(green_join_any(jobs, KINDS + 1, &index, GREEN_NOW), -ETIMEDOUT);
+        ck_assert_int_eq(write(gate[1], "", 1), 1);
         ck_assert_int_eq(green_join_any(jobs, KINDS + 1, &index, green_after(LONG_MS)), 0);
         ck_assert_uint_eq(index, (size_t)quick);
         ck_assert_int_eq(green_joinall(jobs, KINDS, green_after(5)), -ETIMEDOUT);
@@ -318,6 +331,8 @@ START_TEST(join_any_of_all_kinds)
         for (int i = 0; i < KINDS; i++) {
             ck_assert_int_eq(finish(jobs[i]), i == quick ? 0 : -ECANCELED);
         }
+        green_close(gate[0]);
+        green_close(gate[1]);
     }
     ck_assert_int_eq(green_join_any(NULL, 0, &(size_t){0}, GREEN_FOREVER), -EINVAL);
     ck_assert_int_eq(green_joinall(NULL, 0, GREEN_FOREVER), 0);

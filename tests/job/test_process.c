@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -215,16 +216,26 @@ join_shortly(void *job)
     return green_job_join(job, NULL, green_after(10));
 }
 
+static int gate[2];
+
+static intptr_t
+wait_at_gate(void *arg)
+{
+    return green_wait_fd(gate[0], POLLIN, GREEN_FOREVER) == POLLIN ? (intptr_t)arg : -1;
+}
+
 /* Who watches gives up, and another has to go on for the rest. */
 START_TEST(watcher_gives_up)
 {
-    struct green_job *job = spawn(GREEN_PROCESS, nap, POINTER(60));
+    ck_assert_int_eq(pipe(gate), 0);
+    struct green_job *job = spawn(GREEN_PROCESS, wait_at_gate, POINTER(60));
     struct green_job *first = spawn(GREEN_TASK, join_shortly, job);
     struct green_job *second = spawn(GREEN_TASK, join_it, job);
     struct green_job *third = spawn(GREEN_THREAD, join_it, job);
     ck_assert_int_eq(finish(first), -ETIMEDOUT);
     green_job_cancel(second);
     ck_assert_int_eq(finish(second), -ECANCELED);
+    ck_assert_int_eq(write(gate[1], "", 1), 1);
     ck_assert_int_eq(finish(third), 60);
     ck_assert_int_eq(finish(job), 60);
 }
