@@ -117,17 +117,30 @@ join_and_note(void *job)
     return err;
 }
 
+static int gate[2];
+
+static intptr_t
+wait_at_gate(void *arg)
+{
+    (void)arg;
+    return green_wait_fd(gate[0], POLLIN, GREEN_FOREVER) == POLLIN ? 0 : -1;
+}
+
 START_TEST(links_run_in_order_before_joiners)
 {
     for (int i = 0; i < KINDS; i++) {
         trace[0] = '\0';
-        struct green_job *job = spawn(kinds[i], nap, POINTER(20));
+        ck_assert_int_eq(pipe(gate), 0);
+        struct green_job *job = spawn(kinds[i], wait_at_gate, NULL);
         struct green_job *joiner = spawn(GREEN_TASK, join_and_note, job);
         green_yield();
         ck_assert_int_eq(green_job_on_exit(job, note_link, "a"), 0);
         ck_assert_int_eq(green_job_on_exit(job, note_link, "b"), 0);
+        ck_assert_int_eq(write(gate[1], "", 1), 1);
         ck_assert_int_eq(finish(joiner), 0);
         ck_assert_trace("a b joined");
+        green_close(gate[0]);
+        green_close(gate[1]);
         green_job_put(job);
     }
 }
@@ -300,15 +313,6 @@ START_TEST(link_without_memory)
 END_TEST
 
 /* ---- several ---- */
-
-static int gate[2];
-
-static intptr_t
-wait_at_gate(void *arg)
-{
-    (void)arg;
-    return green_wait_fd(gate[0], POLLIN, GREEN_FOREVER) == POLLIN ? 0 : -1;
-}
 
 START_TEST(join_any_of_all_kinds)
 {

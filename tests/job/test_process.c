@@ -194,15 +194,25 @@ END_TEST
 
 /* ---- join ---- */
 
+static int gate[2];
+
+static intptr_t
+wait_at_gate(void *arg)
+{
+    return green_wait_fd(gate[0], POLLIN, GREEN_FOREVER) == POLLIN ? (intptr_t)arg : -1;
+}
+
 START_TEST(several_join_at_once)
 {
-    struct green_job *job = spawn(GREEN_PROCESS, nap, POINTER(500));
+    ck_assert_int_eq(pipe(gate), 0);
+    struct green_job *job = spawn(GREEN_PROCESS, wait_at_gate, POINTER(500));
     struct green_job *joiners[8];
     for (int i = 0; i < 8; i++) {
         joiners[i] = spawn(i % 2 ? GREEN_TASK : GREEN_THREAD, join_it, job);
     }
     green_yield();
     ck_assert_int_eq(green_job_join(job, NULL, GREEN_NOW), -ETIMEDOUT);
+    ck_assert_int_eq(write(gate[1], "", 1), 1);
     for (int i = 0; i < 8; i++) {
         ck_assert_int_eq(finish(joiners[i]), 500);
     }
@@ -214,14 +224,6 @@ static intptr_t
 join_shortly(void *job)
 {
     return green_job_join(job, NULL, green_after(10));
-}
-
-static int gate[2];
-
-static intptr_t
-wait_at_gate(void *arg)
-{
-    return green_wait_fd(gate[0], POLLIN, GREEN_FOREVER) == POLLIN ? (intptr_t)arg : -1;
 }
 
 /* Who watches gives up, and another has to go on for the rest. */
