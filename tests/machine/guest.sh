@@ -130,6 +130,7 @@ clean()
         install /machine/echod /usr/local/bin/echod.new
         mv /usr/local/bin/echod.new /usr/local/bin/echod
     fi
+    systemctl log-level info
     systemctl daemon-reload
     systemctl reset-failed
 } >/dev/null 2>&1
@@ -159,7 +160,8 @@ run_check()
 . "$here/checks.sh"
 
 if [ $# -eq 1 ]; then
-    set -e
+    set -eE
+    trap 'echo "failed: $BASH_COMMAND"' ERR
     "check_$1"
     exit
 fi
