@@ -89,7 +89,8 @@ install_green()
 
 # ---- the machine ----
 
-# Linux and systemd talk on the first serial line, the guest's script on the second.
+# Linux and systemd talk on the first serial line, the guest's script on the second. On a busy machine
+# the emulated timer may be too late for Linux, which then takes it for missing: it is not to look.
 boot()
 {
     timeout -k 10 "$limit" qemu-system-x86_64 -accel tcg,thread=multi -smp 2 -m 1536 \
@@ -97,7 +98,7 @@ boot()
         -serial "file:$work/console" -serial "file:$work/results" \
         -drive "file=$work/disk,format=raw,if=virtio,cache=unsafe" \
         -kernel "$root/vmlinuz" -initrd "$root/initrd.img" \
-        -append 'root=/dev/vda rw console=ttyS0 panic=-1' </dev/null >"$work/log" 2>&1
+        -append 'root=/dev/vda rw console=ttyS0 panic=-1 no_timer_check' </dev/null >"$work/log" 2>&1
 }
 
 judge()
