@@ -222,7 +222,11 @@ def markdown(result):
              f"{about['compiler']}; load {about['load']:.1f} at the end."]
     for title, table in result["tables"].items():
         columns = list(dict.fromkeys(column for row in table.values() for column in row))
-        lines += ["", f"## {title}", "", "| | " + " | ".join(columns) + " |",
+        lines += ["", f"## {title}", ""]
+        if not table:
+            lines += ["No round was calm enough."]
+            continue
+        lines += ["| | " + " | ".join(columns) + " |",
                   "| --- |" + " --: |" * len(columns)]
         lines += [f"| {name} | " + " | ".join(show(row.get(c, "")) for c in columns) + " |"
                   for name, row in table.items()]
