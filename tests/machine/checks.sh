@@ -401,7 +401,7 @@ check_kernel_tls()
     mkdir /etc/echod
     make_certificate first
     drop_in SupplementaryGroups=keys
-    yes 'a line of what is to be upper-cased' | head -c 3000000 >/run/text
+    yes 'a line of what is to be upper-cased' 2>/dev/null | head -c 3000000 >/run/text
     tr '[:lower:]' '[:upper:]' </run/text >/run/wanted
     for mode in green thread prefork; do
         options echod ECHOD_TLS_CERT=/etc/echod/cert.pem ECHOD_TLS_KEY=/etc/echod/key.pem \
