@@ -164,6 +164,15 @@ run(void *arg)
     _exit(admin_serve(server));
 }
 
+/** There is nobody to answer: whoever asks is to be refused, not to wait. */
+static void
+give_up(struct server *server)
+{
+    close(server->listeners.admin_fd);
+    server->listeners.admin_fd = -1;
+    admin_remove_files(server);
+}
+
 void
 admin_start(struct server *server)
 {
@@ -179,6 +188,7 @@ admin_start(struct server *server)
     if (err != 0) {
         log_write(LOG_ERROR, "cannot start the admin pages: %s", green_strerror(err));
         job = NULL;
+        give_up(server);
     }
     started = green_after(CRASH_MS);
 }
@@ -201,7 +211,9 @@ admin_heed(struct server *server)
     job = NULL;
     log_write(LOG_ERROR, "the admin pages have ended%s",
               crashed ? " at their start, and stay so" : " and are started again");
-    if (!crashed) {
+    if (crashed) {
+        give_up(server);
+    } else {
         admin_start(server);
     }
 }
