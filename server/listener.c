@@ -47,6 +47,14 @@ add(struct listeners *listeners, const struct green_address *address, const stru
 
 /* ---- TCP ---- */
 
+static uint16_t
+get_port(const struct green_address *address)
+{
+    return address->storage.ss_family == AF_INET6
+               ? ntohs(((const struct sockaddr_in6 *)&address->storage)->sin6_port)
+               : ntohs(((const struct sockaddr_in *)&address->storage)->sin_port);
+}
+
 static void
 complain_tcp(const struct green_address *address, int err)
 {
@@ -54,6 +62,11 @@ complain_tcp(const struct green_address *address, int err)
     green_address_format(address, text, sizeof text);
     switch (-err) {
     case EADDRINUSE:
+        if (get_port(address) == 0) {
+            log_write(LOG_ERROR, "--port 0: no port of %.*s is free at the moment; choose one",
+                      (int)strlen(text) - 2, text);
+            break;
+        }
         log_write(LOG_ERROR,
                   "--port: %s is in use by another program; choose another port, or 0 "
                   "for any free one",
@@ -78,14 +91,6 @@ set_port(struct green_address *address, uint16_t port)
     } else {
         ((struct sockaddr_in *)&address->storage)->sin_port = htons(port);
     }
-}
-
-static uint16_t
-get_port(const struct green_address *address)
-{
-    return address->storage.ss_family == AF_INET6
-               ? ntohs(((const struct sockaddr_in6 *)&address->storage)->sin6_port)
-               : ntohs(((const struct sockaddr_in *)&address->storage)->sin_port);
 }
 
 /** Listen on every address of a host; with port 0 all get the one that the first was given. */
