@@ -447,6 +447,7 @@ green_tls_close(struct green_tls *tls)
         return;
     }
     SSL_free(tls->ssl);
+    OPENSSL_cleanse(&tls->kernel.secret, sizeof tls->kernel.secret);
     green_view_release(&tls->in);
     green__free(tls->fresh);
     green__free(tls->sending);

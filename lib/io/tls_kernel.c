@@ -329,7 +329,10 @@ settle(const struct green_tls *tls)
     const struct green__tls_kernel *kernel = &tls->kernel;
     uint64_t records = next_number(tls) - kernel->number;
     int64_t wanted = kernel->given + (int64_t)(kernel->plain + records * RECORD_EXTRA);
-    while (given(tls->fd) < wanted) {
+    for (int64_t so_far; (so_far = given(tls->fd)) < wanted;) {
+        if (so_far < 0) {
+            return -EPIPE;
+        }
         int seen = green_wait_fd(tls->fd, POLLOUT, GREEN_FOREVER);
         if (seen > 0 && (seen & (POLLERR | POLLHUP)) != 0) {
             return -EPIPE;
