@@ -400,6 +400,9 @@ START_TEST(each_that_is_lost_with_its_worker_has_its_line)
     for (size_t i = 0; i < OPEN; i++) {
         client_expect_cut(fds[i]);
     }
+    for (size_t i = 0; i < count; i++) {
+        AWAIT(&server, process_gone(workers[i])); /* until then it may accept what comes */
+    }
     close_all(fds, OPEN);
     connect_all(&server, fds, OPEN); /* in the places of those that have gone */
     for (size_t i = 0; i < OPEN; i++) {

@@ -221,7 +221,8 @@ START_TEST(one_that_computes_for_ever_dumps_before_it_is_killed)
     AWAIT(&server, server_logged(&server, "is killed for that") == 1);
     client_expect_cut(fd);
     /* Were it found dead in the drain, its connection would be one that the drain has cut off. */
-    AWAIT(&server, process_gone(busy) && server_workers(&server, workers, 8) == mode->workers);
+    AWAIT(&server, process_parent(busy) == 0); /* it was reaped */
+    AWAIT(&server, server_workers(&server, workers, 8) == mode->workers);
     snprintf(line, sizeof line, "dump of process %d:", (int)busy);
     ck_assert_uint_eq(server_logged(&server, line), 1);
     ck_assert_uint_eq(server_logged(&server, "end of the dump"), 1);
