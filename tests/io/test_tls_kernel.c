@@ -149,7 +149,7 @@ static intptr_t
 visit_three_times(void *arg)
 {
     struct far *far = arg;
-    bool resumed;
+    bool resumed = true;
     kept = NULL;
     WANT_ALL(visit(far, &resumed));
     WANT(resumed, ==, false);
