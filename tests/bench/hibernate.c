@@ -33,6 +33,7 @@
 #define STRIDE       7919    /* A prime: the order in which they are woken. */
 #define STACK_SIZE   65536   /* From one page that is touched to the next. */
 #define SWEEPS       100
+#define LOOKS_A_TURN 256 /* The sweep's own measure. */
 
 static size_t tasks = TASKS;
 static struct green_job *jobs[TASKS_MAX];
@@ -176,10 +177,11 @@ look(void)
     double start = measure_now_ns();
     for (int i = 0; i < SWEEPS; i++) {
         size_t left = tasks;
-        do { /* as the sweep does it, so many a turn */
+        do {
             green__hibernate_sweep(sched);
-            looks += left < 256 ? left : 256;
-            left -= left < 256 ? left : 256;
+            size_t piece = left < LOOKS_A_TURN ? left : LOOKS_A_TURN;
+            looks += piece;
+            left -= piece;
         } while (left > 0);
     }
     return (measure_now_ns() - start) / (double)looks;

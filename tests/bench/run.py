@@ -165,6 +165,18 @@ class Bench:
         self.tables["an idle connection"] = {
             name: value for name, value in found.items() if isinstance(value, dict)}
 
+    def waking(self):
+        """Tasks that hibernate, beside tasks that are awake, with the engines that there are."""
+        table = {}
+        for forced in ({}, {"GREEN_IO": "epoll"}):
+            done = subprocess.run([self.path("tests", "bench_hibernate"), "--json"],
+                                  env={**os.environ, **forced}, capture_output=True, text=True,
+                                  check=False)
+            for row in map(json.loads, done.stdout.splitlines()):
+                table.setdefault(row["what"], {})[row["who"]] = row["median"]
+        if table:
+            self.tables["waking, ns, median"] = table
+
     def run(self):
         """All of it."""
         rounds, seconds = (9, 3) if self.full else (3, 1)
@@ -185,6 +197,8 @@ class Bench:
                      rounds, seconds)
         self.bulk(rounds)
         self.idle()
+        if self.full:
+            self.waking()
 
 
 def version_of(command):
