@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/engine.h"
 #include "support.h"
 
 /* ---- an allocator that counts the buffers ---- */
@@ -241,7 +242,7 @@ is_ring(int fd)
 static intptr_t
 connect_and_view(void *arg)
 {
-    const char *engine = getenv("GREEN_IO");
+    struct green__io *io;
     struct green_address address;
     struct green_view view;
     bool ring = false;
@@ -261,7 +262,8 @@ connect_and_view(void *arg)
     for (int i = 0; i < 64; i++) {
         ring |= is_ring(i);
     }
-    WANT(ring, ==, engine != NULL && strcmp(engine, "uring") == 0);
+    WANT(green__io_get(&io), ==, 0);
+    WANT(ring, ==, strcmp(io->engine->name, "uring") == 0);
     green_close(fd);
     WANT(recv(peer, answer, sizeof answer, 0), ==, 0);
     close(peer);
