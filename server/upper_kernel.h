@@ -239,6 +239,7 @@ KERNEL(const unsigned char *from, unsigned char *to, size_t length)
     }
     if (i == 0)
         return 0;
+    size_t begun = V(begun)(from + i);
     V(store)(to + i - WIDTH, V(flip)(answer, V(ahead)(leads, V(all)(0))));
-    return i - V(begun)(to + i);
+    return i - begun;
 }
