@@ -28,7 +28,9 @@
 #include <sys/types.h>
 
 #include "green/net.h"
+#include "io/held.h"
 #include "sched/sched.h"
+#include "sched/wait.h"
 
 struct green__call;
 
@@ -112,11 +114,24 @@ extern const struct green__engine green__engine_uring;
 extern const struct green__engine green__engine_epoll;
 extern const struct green__engine green__engine_poll;
 
-/** The calling thread's, made on first use; 0 or a negative errno. */
-int green__io_get(struct green__io **ret_io);
+/** Make the calling thread's. */
+int green__io_make(struct green__io **ret_io);
 
 /** The calling thread's, NULL when it has none. */
-struct green__io *green__io_peek(void);
+static inline struct green__io *
+green__io_peek(void)
+{
+    const struct green_job *self = green__running;
+    return self != NULL && self->sched != NULL ? self->sched->io : NULL;
+}
+
+/** The calling thread's, made on first use; 0 or a negative errno. */
+static inline int
+green__io_get(struct green__io **ret_io)
+{
+    *ret_io = green__io_peek();
+    return *ret_io != NULL ? 0 : green__io_make(ret_io);
+}
 
 /** Set the base members. For engines. */
 void green__io_init(struct green__io *io, const struct green__engine *engine,
@@ -125,11 +140,27 @@ void green__io_init(struct green__io *io, const struct green__engine *engine,
 /** Free the slots. For engines. */
 void green__io_fini(struct green__io *io);
 
-/** A descriptor's slot; NULL without memory. */
-struct green__slot *green__slot_get(struct green__io *io, int fd);
-
 /** A descriptor's slot if it ever had one. */
-struct green__slot *green__slot_peek(struct green__io *io, int fd);
+static inline struct green__slot *
+green__slot_peek(struct green__io *io, int fd)
+{
+    size_t chunk = (size_t)(unsigned)fd / GREEN__SLOTS_PER_CHUNK;
+    if (fd < 0 || chunk >= io->chunk_count || io->chunks[chunk] == NULL) {
+        return NULL;
+    }
+    return &io->chunks[chunk][(unsigned)fd % GREEN__SLOTS_PER_CHUNK];
+}
+
+/** Make the slot of a descriptor, or bring up to date what it says; NULL without memory. */
+struct green__slot *green__slot_make(struct green__io *io, int fd);
+
+/** A descriptor's slot; NULL without memory. */
+static inline struct green__slot *
+green__slot_get(struct green__io *io, int fd)
+{
+    struct green__slot *slot = green__slot_peek(io, fd);
+    return slot != NULL && slot->closes == green__held_closes(fd) ? slot : green__slot_make(io, fd);
+}
 
 /** The number was closed, or a descriptor made under it: whatever the slot says is about an older
  *  one, and who still waits for that gets -EBADF. */
@@ -146,8 +177,16 @@ green__io_holds(struct green__io *io, int fd)
 }
 
 /** Park until the engine wakes us, which the thread's own stack can wait for in its loop alone. */
-int green__io_park(struct green__io *io, struct green_job *self, green_deadline deadline,
-                   const char *what);
+static inline int
+green__io_park(struct green__io *io, struct green_job *self, green_deadline deadline,
+               const char *what)
+{
+    bool host = self->kind != GREEN_TASK;
+    io->sched->uv_requests += host; /* the last task may end meanwhile */
+    int err = green__wait_park(self, deadline, what);
+    io->sched->uv_requests -= host;
+    return err;
+}
 
 /** The engine's report: note it, and wake those it concerns. */
 void green__slot_report(struct green__slot *slot, unsigned events);

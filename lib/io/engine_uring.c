@@ -20,66 +20,95 @@
 /** A look lets the kernel finish what it has: an enter does some twenty things. */
 #define ENTERS_PER_LOOK 64
 
+/** So many completions are looked at together. */
+#define BATCH 32
+
 /* ---- completions ---- */
+
+static unsigned
+tag_of(const struct io_uring_cqe *cqe)
+{
+    return cqe->user_data & GREEN__TAG_MASK;
+}
+
+static struct green__stream *
+stream_of(const struct io_uring_cqe *cqe)
+{
+    return (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)GREEN__TAG_MASK);
+}
 
 static void
 complete(struct green__uring_io *self, const struct io_uring_cqe *cqe)
 {
-    struct green__stream *stream = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)GREEN__TAG_MASK);
-    switch (cqe->user_data & GREEN__TAG_MASK) {
+    switch (tag_of(cqe)) {
     case GREEN__TAG_SET:
         self->set_watched = false;
         self->set_due = true;
         break;
     case GREEN__TAG_RECV:
-        green__stream_received(self, stream, cqe);
+        green__stream_received(self, stream_of(cqe), cqe);
         break;
     case GREEN__TAG_SEND:
-        green__stream_sent(self, stream, cqe);
+        green__stream_sent(self, stream_of(cqe), cqe);
         break;
     default:
         break;
     }
 }
 
-/** Have the memory brought near that the next completions are about: stream, slot, worker. */
+/**
+ * Have the memory brought near that the next completions are about, one step for all of them at a
+ * time, so that they wait for it together: stream, slot, worker. Who has sent ran just before.
+ */
 static void
-fetch_ahead(const struct green__uring_io *self)
+fetch(const struct green__uring_io *self, unsigned count)
 {
-    uint64_t next = green__ring_ahead(&self->ring, 3);
-    if (next > GREEN__TAG_MASK) {
-        __builtin_prefetch((void *)(uintptr_t)(next & ~(uint64_t)GREEN__TAG_MASK));
+    const struct green__stream *streams[BATCH];
+    unsigned received = 0;
+    for (unsigned i = 0; i < count; i++) {
+        const struct io_uring_cqe *cqe = green__ring_completion(&self->ring, i);
+        if (tag_of(cqe) == GREEN__TAG_RECV) {
+            streams[received] = stream_of(cqe);
+            __builtin_prefetch(streams[received++]);
+        }
     }
-    next = green__ring_ahead(&self->ring, 2);
-    if (next > GREEN__TAG_MASK) {
-        const struct green__stream *stream = (void *)(uintptr_t)(next & ~(uint64_t)GREEN__TAG_MASK);
-        __builtin_prefetch(stream->slot);
+    for (unsigned i = 0; i < received; i++) {
+        __builtin_prefetch(streams[i]->slot);
     }
-    next = green__ring_ahead(&self->ring, 1);
-    if (next > GREEN__TAG_MASK) {
-        const struct green__stream *stream = (void *)(uintptr_t)(next & ~(uint64_t)GREEN__TAG_MASK);
-        const char *job =
-            (const char *)((next & GREEN__TAG_MASK) == GREEN__TAG_RECV ? stream->slot->reader
-                                                                       : stream->slot->writer);
-        __builtin_prefetch(job);
-        __builtin_prefetch(job + offsetof(struct green_job, state));
+    for (unsigned i = 0; i < received; i++) {
+        green__sched_fetch(streams[i]->slot->reader);
     }
+#ifdef FETCH_STACKS
+    for (unsigned i = 0; i < received; i++) {
+        const struct green_job *job = streams[i]->slot->reader;
+        if (job != NULL) {
+            green__sched_fetch_stack(job);
+        }
+    }
+#endif
 }
 
 void
 green__uring_work(struct green__uring_io *self, unsigned wanted, int timeout_ms)
 {
-    struct io_uring_cqe cqe;
-    green__ring_enter(&self->ring, wanted, timeout_ms);
+    struct green__ring *ring = &self->ring;
+    green__ring_enter(ring, wanted, timeout_ms);
     for (unsigned enters = 1;; enters++) {
-        while (green__ring_take(&self->ring, &cqe)) {
-            fetch_ahead(self);
-            complete(self, &cqe);
+        unsigned count;
+        while ((count = green__ring_completed(ring)) > 0) {
+            count = count < BATCH ? count : BATCH;
+            if (green__sched_crowded(self->epoll.io.sched)) {
+                fetch(self, count);
+            }
+            for (unsigned i = 0; i < count; i++) {
+                complete(self, green__ring_completion(ring, i));
+            }
+            green__ring_take(ring, count);
         }
-        if (enters == ENTERS_PER_LOOK || !green__ring_has_more(&self->ring)) {
+        if (enters == ENTERS_PER_LOOK || !green__ring_has_more(ring)) {
             break;
         }
-        green__ring_enter(&self->ring, 0, 0);
+        green__ring_enter(ring, 0, 0);
     }
 }
 

@@ -10,16 +10,15 @@
  */
 #include "io/held.h"
 
-#include <stdatomic.h>
-#include <stdint.h>
 #include <unistd.h>
 
-#define LIMIT     (1 << 20)
+#define LIMIT     GREEN__HELD_LIMIT
 #define WORD_BITS 64
+
+_Atomic(uint32_t) green__held_close_counts[LIMIT];
 
 static atomic_uint_fast64_t words[LIMIT / WORD_BITS]; /* untouched pages cost nothing */
 static uint64_t noted[LIMIT / WORD_BITS];             /* as they were before a fork */
-static _Atomic(uint32_t) closes[LIMIT];
 static atomic_int highest;
 static atomic_bool forked;
 
@@ -45,15 +44,9 @@ void
 green__held_remove(int fd)
 {
     if (fd >= 0 && fd < LIMIT) {
-        atomic_fetch_add_explicit(&closes[fd], 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&green__held_close_counts[fd], 1, memory_order_relaxed);
         atomic_fetch_and_explicit(&words[fd / WORD_BITS], ~bit_of(fd), memory_order_relaxed);
     }
-}
-
-uint32_t
-green__held_closes(int fd)
-{
-    return fd >= 0 && fd < LIMIT ? atomic_load_explicit(&closes[fd], memory_order_relaxed) : 0;
 }
 
 void

@@ -23,17 +23,6 @@ place_for(struct green__slot *slot, unsigned event)
     return event == GREEN__READABLE ? &slot->reader : &slot->writer;
 }
 
-int
-green__io_park(struct green__io *io, struct green_job *self, green_deadline deadline,
-               const char *what)
-{
-    bool host = self->kind != GREEN_TASK;
-    io->sched->uv_requests += host; /* the last task may end meanwhile */
-    int err = green__wait_park(self, deadline, what);
-    io->sched->uv_requests -= host;
-    return err;
-}
-
 /** Park until the descriptor is ready; 0 when it may be. */
 static int
 await(struct green__io *io, int fd, struct green__slot *slot, unsigned event)

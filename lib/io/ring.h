@@ -56,26 +56,28 @@ green__ring_has_more(const struct green__ring *ring)
     return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-/** What the completion after `ahead` others is about, if there is one; else 0. */
-static inline uint64_t
-green__ring_ahead(const struct green__ring *ring, unsigned ahead)
+/** How many completions there are to be taken. */
+static inline unsigned
+green__ring_completed(const struct green__ring *ring)
 {
-    unsigned at = atomic_load_explicit(ring->cq_head, memory_order_relaxed) + ahead;
-    unsigned left = atomic_load_explicit(ring->cq_tail, memory_order_relaxed) - at;
-    return left <= ring->cq_mask && left > 0 ? ring->cqes[at & ring->cq_mask].user_data : 0;
+    return atomic_load_explicit(ring->cq_tail, memory_order_acquire) -
+           atomic_load_explicit(ring->cq_head, memory_order_relaxed);
 }
 
-/** Take the oldest completion; false when there is none. */
-static inline bool
-green__ring_take(struct green__ring *ring, struct io_uring_cqe *ret_cqe)
+/** One of those, the oldest first; it stays where it is until it is taken. */
+static inline const struct io_uring_cqe *
+green__ring_completion(const struct green__ring *ring, unsigned nth)
 {
     unsigned head = atomic_load_explicit(ring->cq_head, memory_order_relaxed);
-    if (head == atomic_load_explicit(ring->cq_tail, memory_order_acquire)) {
-        return false;
-    }
-    *ret_cqe = ring->cqes[head & ring->cq_mask];
-    atomic_store_explicit(ring->cq_head, head + 1, memory_order_release);
-    return true;
+    return &ring->cqes[(head + nth) & ring->cq_mask];
+}
+
+/** Take the oldest ones: their places are the kernel's again. */
+static inline void
+green__ring_take(struct green__ring *ring, unsigned count)
+{
+    unsigned head = atomic_load_explicit(ring->cq_head, memory_order_relaxed);
+    atomic_store_explicit(ring->cq_head, head + count, memory_order_release);
 }
 
 /* ---- buffers ---- */

@@ -40,42 +40,32 @@ forced_engine(void)
 }
 
 int
-green__io_get(struct green__io **ret_io)
+green__io_make(struct green__io **ret_io)
 {
     struct green__sched *sched;
     int err = green__sched_get(&sched);
     if (err != 0) {
         return err;
     }
-    if (sched->io == NULL) {
-        const struct green__engine *forced = forced_engine();
-        struct green__io *io = NULL;
-        err = -ENOSYS;
-        for (size_t i = 0; i < ENGINE_COUNT && err != 0; i++) {
-            if (forced == NULL || forced == engines[i]) {
-                green__sched_fork_prepare();
-                err = engines[i]->create(sched, &io);
-                green__sched_fork_parent();
-            }
+    const struct green__engine *forced = forced_engine();
+    struct green__io *io = NULL;
+    err = -ENOSYS;
+    for (size_t i = 0; i < ENGINE_COUNT && err != 0; i++) {
+        if (forced == NULL || forced == engines[i]) {
+            green__sched_fork_prepare();
+            err = engines[i]->create(sched, &io);
+            green__sched_fork_parent();
         }
-        if (forced == &green__engine_uring && err != 0 && err != -ENOMEM && err != -EMFILE) {
-            green__misuse("GREEN_IO=%s: this kernel does not grant it (%s)", forced->name,
-                          green_strerror(err));
-        }
-        if (err != 0) {
-            return err;
-        }
-        sched->io = io;
     }
-    *ret_io = sched->io;
-    return 0;
-}
-
-struct green__io *
-green__io_peek(void)
-{
-    const struct green_job *self = green__running;
-    return self != NULL && self->sched != NULL ? self->sched->io : NULL;
+    if (forced == &green__engine_uring && err != 0 && err != -ENOMEM && err != -EMFILE) {
+        green__misuse("GREEN_IO=%s: this kernel does not grant it (%s)", forced->name,
+                      green_strerror(err));
+    }
+    if (err == 0) {
+        sched->io = io;
+        *ret_io = io;
+    }
+    return err;
 }
 
 void
@@ -92,16 +82,6 @@ green__io_fini(struct green__io *io)
         green__free(io->chunks[i]);
     }
     green__free(io->chunks);
-}
-
-struct green__slot *
-green__slot_peek(struct green__io *io, int fd)
-{
-    size_t chunk = (size_t)fd / GREEN__SLOTS_PER_CHUNK;
-    if (fd < 0 || chunk >= io->chunk_count || io->chunks[chunk] == NULL) {
-        return NULL;
-    }
-    return &io->chunks[chunk][(size_t)fd % GREEN__SLOTS_PER_CHUNK];
 }
 
 static struct green__slot *
@@ -164,7 +144,7 @@ renew(struct green__io *io, int fd, struct green__slot *slot, enum green__sort s
 }
 
 struct green__slot *
-green__slot_get(struct green__io *io, int fd)
+green__slot_make(struct green__io *io, int fd)
 {
     struct green__slot *slot = green__slot_peek(io, fd);
     if (slot == NULL && fd >= 0) {

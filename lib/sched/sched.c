@@ -25,13 +25,6 @@
 /** Switches between two looks at the outside world: keeps the look's price per switch small. */
 #define SWITCHES_PER_TURN 512
 
-/** From this many on in the run queue, their stacks are not sure to be in a nearby cache. */
-#define CROWD 64
-
-/** Of a parked stack, what a worker that goes on touches at once. */
-#define STACK_LINES 10
-#define LINE        64
-
 void (*green__sched_on_leave)(const struct green_job *self);
 
 /* ---- the run queue ---- */
@@ -40,13 +33,8 @@ void (*green__sched_on_leave)(const struct green_job *self);
 static inline void
 fetch_ahead(const struct green_job *next)
 {
-    const char *stack = next->context.sp;
-    for (size_t line = 0; line < STACK_LINES; line++) {
-        __builtin_prefetch(stack + line * LINE);
-    }
-    const char *block = (const char *)next->next;
-    __builtin_prefetch(block);
-    __builtin_prefetch(block + offsetof(struct green_job, state));
+    green__sched_fetch_stack(next);
+    green__sched_fetch(next->next);
 }
 
 /** Take the next worker, NULL when there is none or when it is time to look outside. */
@@ -61,7 +49,7 @@ next_ready(struct green__sched *sched)
     sched->ready_first = job->next;
     if (sched->ready_first == NULL) {
         sched->ready_last = NULL;
-    } else if (sched->ready_count > CROWD) {
+    } else if (green__sched_crowded(sched)) {
         fetch_ahead(sched->ready_first);
     }
     sched->ready_count--;

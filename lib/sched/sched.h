@@ -168,6 +168,38 @@ green__sched_ready(struct green_job *job)
     sched->ready_count++;
 }
 
+/** With more tasks than this, what the next one touches is not sure to be in a nearby cache. */
+#define GREEN__CROWD 32
+
+static inline bool
+green__sched_crowded(const struct green__sched *sched)
+{
+    return sched->task_count > GREEN__CROWD;
+}
+
+/** Have the part of a control block brought near that a switch touches. */
+static inline void
+green__sched_fetch(const struct green_job *job)
+{
+    const char *block = (const char *)job;
+    __builtin_prefetch(block);
+    __builtin_prefetch(block + offsetof(struct green_job, state));
+}
+
+/** Of a parked stack, what a worker that goes on touches at once: lines of the cache. */
+#define GREEN__STACK_LINES 10
+#define GREEN__LINE        64
+
+/** The same for its stack, once the control block is near. */
+static inline void
+green__sched_fetch_stack(const struct green_job *job)
+{
+    const char *stack = job->context.sp;
+    for (size_t line = 0; line < GREEN__STACK_LINES; line++) {
+        __builtin_prefetch(stack + line * GREEN__LINE);
+    }
+}
+
 /** Give up the processor: the worker is parked, or in the run queue, and returns when it is next.
  */
 void green__sched_switch(struct green__sched *sched, struct green_job *self);

@@ -191,7 +191,7 @@ note(struct green_job *self, const char *what)
 }
 
 /** Park; after -ETIMEDOUT no scope is marked yet, since a wake may be on its way. */
-static int
+__attribute__((always_inline)) static inline int
 park(struct green_job *self, green_deadline deadline, const char *what)
 {
     green_deadline limit = green__wait_limit(self, deadline);
