@@ -2,7 +2,7 @@
  * The contract between the socket calls and what waits for sockets.
  *
  * Every scheduler whose tasks use descriptors has one `struct green__io`, made by one engine: the
- * best that the kernel grants, or the one that GREEN_IO names. An engine offers nine calls, and
+ * best that the kernel grants, or the one that GREEN_IO names. An engine offers ten calls, and
  * whoever makes them never sees which engine runs. All of them are made by a worker of the
  * scheduler's thread that can be parked: a task, or the thread's own stack while it has tasks.
  *
@@ -11,7 +11,8 @@
  *                        while nothing comes;
  *   send_view            sends a view's bytes and takes its buffer back, so that an engine may do
  *                        both with one request;
- *   call                 any other call that knows MSG_DONTWAIT, made until it need not wait;
+ *   answer_view          send_view and recv_view in one, so that an engine may wait for both at
+ * once; call                 any other call that knows MSG_DONTWAIT, made until it need not wait;
  *   wait_fd              parks until a descriptor of any sort is ready;
  *   close                ends the waits and forgets the descriptor, before it is closed.
  *
@@ -92,6 +93,7 @@ struct green__engine {
     void (*release)(struct green__io *io, struct green_view *view);
     ssize_t (*send)(struct green__io *io, int fd, const void *buf, size_t len, int flags);
     int (*send_view)(struct green__io *io, int fd, struct green_view *view);
+    ssize_t (*answer_view)(struct green__io *io, int fd, struct green_view *view);
     int (*accept)(struct green__io *io, int fd, struct sockaddr *peer, socklen_t *length);
     ssize_t (*call)(struct green__io *io, const struct green__call *call);
     int (*wait_fd)(struct green__io *io, struct pollfd *fds, size_t count, green_deadline deadline);
@@ -197,6 +199,7 @@ ssize_t green__readiness_recv_view(struct green__io *io, int fd, struct green_vi
 void green__readiness_release(struct green__io *io, struct green_view *view);
 ssize_t green__readiness_send(struct green__io *io, int fd, const void *buf, size_t len, int flags);
 int green__readiness_send_view(struct green__io *io, int fd, struct green_view *view);
+ssize_t green__readiness_answer_view(struct green__io *io, int fd, struct green_view *view);
 int green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, socklen_t *length);
 ssize_t green__readiness_call(struct green__io *io, const struct green__call *call);
 int green__readiness_wait_fd(struct green__io *io, struct pollfd *fds, size_t count,

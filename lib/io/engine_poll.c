@@ -161,6 +161,7 @@ const struct green__engine green__engine_poll = {
     .release = green__readiness_release,
     .send = green__readiness_send,
     .send_view = green__readiness_send_view,
+    .answer_view = green__readiness_answer_view,
     .accept = green__readiness_accept,
     .call = green__readiness_call,
     .wait_fd = green__readiness_wait_fd,

@@ -247,6 +247,7 @@ const struct green__engine green__engine_uring = {
     .release = green__uring_release,
     .send = green__readiness_send,
     .send_view = green__uring_send_view,
+    .answer_view = green__uring_answer_view,
     .accept = green__readiness_accept,
     .call = green__readiness_call,
     .wait_fd = green__uring_wait_fd,

@@ -22,9 +22,10 @@ struct green__stream {
     struct green__arrival *last;
     struct green__stream *next; /**< In the list of those that are free. */
     size_t held;                /**< Bytes in the arrivals. */
+    void *answer; /**< The buffer of an answer that is being sent: given back once it is. */
     int fd;
     int outcome;     /**< With which receiving has ended: 0 or a negative errno. */
-    int sent;        /**< What became of the send. */
+    int sent;        /**< How much is sent; then what became of it. */
     bool ended;      /**< `outcome` stands, and nobody was told. */
     bool torn;       /**< Bytes are missing behind the arrivals: `outcome` stands for good. */
     bool armed;      /**< The kernel receives. */
@@ -64,11 +65,48 @@ void green__stream_received(struct green__uring_io *self, struct green__stream *
 void green__stream_sent(struct green__uring_io *self, struct green__stream *stream,
                         const struct io_uring_cqe *cqe);
 
+static inline uint64_t
+green__stream_tagged(const struct green__stream *stream, unsigned tag)
+{
+    return (uint64_t)(uintptr_t)stream | tag;
+}
+
+/** A request of a stream begins, and is completed. */
+static inline void
+green__uring_begin(struct green__uring_io *self)
+{
+    self->under_way++;
+    self->epoll.poller.watched++;
+}
+
+static inline void
+green__uring_end(struct green__uring_io *self)
+{
+    self->under_way--;
+    self->epoll.poller.watched--;
+}
+
+/** The slot's stream, NULL where the ring is of no use to it. */
+struct green__stream *green__stream_of(struct green__uring_io *self, int fd,
+                                       struct green__slot *slot);
+
+/** Whether something has come, or the kernel was asked for it: it has no buffer for all. */
+bool green__stream_receives(struct green__uring_io *self, struct green__stream *stream);
+
+/** Have the kernel give up a request. */
+void green__stream_cancel(struct green__uring_io *self, const struct green__stream *stream,
+                          unsigned tag);
+void green__stream_stop_sending(struct green__uring_io *self, struct green__stream *stream);
+
+/** Give back the buffer of the answer, if there is one. */
+void green__stream_give_answer(struct green__uring_io *self, struct green__stream *stream);
+
 /* The calls that the ring makes a difference to. */
 ssize_t green__uring_recv(struct green__io *io, int fd, void *buf, size_t len, int flags);
 ssize_t green__uring_recv_view(struct green__io *io, int fd, struct green_view *ret_view);
 void green__uring_release(struct green__io *io, struct green_view *view);
 int green__uring_send_view(struct green__io *io, int fd, struct green_view *view);
+ssize_t green__uring_answer_view(struct green__io *io, int fd, struct green_view *view);
 int green__uring_wait_fd(struct green__io *io, struct pollfd *fds, size_t count,
                          green_deadline deadline);
 void green__uring_forget(struct green__io *io, int fd, struct green__slot *slot);

@@ -251,21 +251,38 @@ green__readiness_send(struct green__io *io, int fd, const void *buf, size_t len,
     }
 }
 
+/** Send what a view has; what is left when that fails stays in it. */
+static int
+send_out(struct green__io *io, int fd, struct green_view *view)
+{
+    while (view->length > 0) {
+        ssize_t sent = green__readiness_send(io, fd, view->data, view->length, 0);
+        if (sent < 0) {
+            return (int)sent;
+        }
+        view->data += sent;
+        view->length -= (size_t)sent;
+    }
+    return 0;
+}
+
 int
 green__readiness_send_view(struct green__io *io, int fd, struct green_view *view)
 {
-    size_t done = 0;
-    int err = 0;
-    while (done < view->length) {
-        ssize_t sent = green__readiness_send(io, fd, view->data + done, view->length - done, 0);
-        if (sent < 0) {
-            err = (int)sent;
-            break;
-        }
-        done += (size_t)sent;
-    }
+    int err = send_out(io, fd, view);
     io->engine->release(io, view);
     return err;
+}
+
+ssize_t
+green__readiness_answer_view(struct green__io *io, int fd, struct green_view *view)
+{
+    int err = send_out(io, fd, view);
+    if (err == -ETIMEDOUT || err == -ECANCELED) {
+        return err;
+    }
+    io->engine->release(io, view);
+    return err != 0 ? err : io->engine->recv_view(io, fd, view);
 }
 
 /** Whether what the listener accepts is TCP. */

@@ -206,6 +206,37 @@ green_send_view(int fd, struct green_view *view)
     return err;
 }
 
+/** The same where the kernel is blocked in. */
+static ssize_t
+answer_in_kernel(int fd, struct green_view *view)
+{
+    while (view->length > 0) {
+        ssize_t sent = green_send(fd, view->data, view->length, 0);
+        if (sent < 0) {
+            return sent;
+        }
+        view->data += sent;
+        view->length -= (size_t)sent;
+    }
+    green_view_release(view);
+    return green_recv_view(fd, view);
+}
+
+ssize_t
+green_answer_view(int fd, struct green_view *view)
+{
+    struct green_job *self;
+    struct green__io *io;
+    ssize_t got = begin(fd, &self, &io);
+    if (got == 0) {
+        got = io != NULL ? io->engine->answer_view(io, fd, view) : answer_in_kernel(fd, view);
+    }
+    if (got <= 0 && got != -ETIMEDOUT && got != -ECANCELED) {
+        green_view_release(view);
+    }
+    return got;
+}
+
 /* ---- connections ---- */
 
 /** Whether the connection was gone before it could be accepted, so that the next one is due. */

@@ -3,8 +3,7 @@
  *
  * The first view that is asked for arms a request by which the kernel receives again and again,
  * into buffers of the loop. What comes while nobody asks stands in the stream's arrivals, up to a
- * bound; then the kernel is told to stop until they are used up. A small view is sent by a request
- * too, if there is other work; those that a turn has queued are submitted together.
+ * bound; then the kernel is told to stop until they are used up. How they send is uring_send.c's.
  *
  * Whoever is to see the descriptor itself (other calls that receive, wait_fd, close) first has the
  * kernel stop, which is done when green__uring_work() returns: nobody parks for it.
@@ -26,16 +25,7 @@
 /** What a reader that is busy elsewhere may have waiting here, in bytes. */
 #define HELD_MAX GREEN_VIEW_MAX
 
-/** Longer views are sent by a call first, which has no less to do for them. */
-#define SMALL 4096
-
 /* ---- streams ---- */
-
-static uint64_t
-tagged(const struct green__stream *stream, unsigned tag)
-{
-    return (uint64_t)(uintptr_t)stream | tag;
-}
 
 static bool
 open_ring(struct green__uring_io *self)
@@ -55,9 +45,8 @@ open_ring(struct green__uring_io *self)
     return true;
 }
 
-/** The slot's stream, NULL where the ring is of no use to it. */
-static struct green__stream *
-stream_of(struct green__uring_io *self, int fd, struct green__slot *slot)
+struct green__stream *
+green__stream_of(struct green__uring_io *self, int fd, struct green__slot *slot)
 {
     if (slot->handle != NULL || !slot->tcp || !open_ring(self)) {
         return slot->handle;
@@ -75,42 +64,29 @@ stream_of(struct green__uring_io *self, int fd, struct green__slot *slot)
     return stream;
 }
 
-static void
-begin(struct green__uring_io *self)
-{
-    self->under_way++;
-    self->epoll.poller.watched++;
-}
-
-static void
-end(struct green__uring_io *self)
-{
-    self->under_way--;
-    self->epoll.poller.watched--;
-}
-
-static void
+static bool
 arm(struct green__uring_io *self, struct green__stream *stream)
 {
+    if (self->buffers.free == 0) {
+        return false; /* others keep them all */
+    }
     struct io_uring_sqe *request = green__ring_request(&self->ring);
     request->opcode = IORING_OP_RECV;
     request->fd = stream->fd;
     request->ioprio = IORING_RECV_MULTISHOT;
     request->len = self->unbounded ? 0 : GREEN_VIEW_MAX; /* at a time, before others have a turn */
     request->flags = IOSQE_BUFFER_SELECT;
-    request->user_data = tagged(stream, GREEN__TAG_RECV);
+    request->user_data = green__stream_tagged(stream, GREEN__TAG_RECV);
     stream->armed = true;
     stream->cancelling = false;
-    begin(self);
+    green__uring_begin(self);
+    return true;
 }
 
-static void
-cancel(struct green__uring_io *self, const struct green__stream *stream, unsigned tag)
+bool
+green__stream_receives(struct green__uring_io *self, struct green__stream *stream)
 {
-    struct io_uring_sqe *request = green__ring_request(&self->ring);
-    request->opcode = IORING_OP_ASYNC_CANCEL;
-    request->addr = tagged(stream, tag);
-    request->flags = IOSQE_CQE_SKIP_SUCCESS;
+    return stream->armed || stream->first != NULL || stream->ended || arm(self, stream);
 }
 
 /** Have the kernel receive no more. What it has received meanwhile stands in the arrivals. */
@@ -118,16 +94,7 @@ static void
 stop_receiving(struct green__uring_io *self, struct green__stream *stream)
 {
     while (stream->armed) {
-        cancel(self, stream, GREEN__TAG_RECV);
-        green__uring_work(self, 0, 0);
-    }
-}
-
-static void
-stop_sending(struct green__uring_io *self, struct green__stream *stream)
-{
-    while (stream->sending) {
-        cancel(self, stream, GREEN__TAG_SEND);
+        green__stream_cancel(self, stream, GREEN__TAG_RECV);
         green__uring_work(self, 0, 0);
     }
 }
@@ -189,7 +156,7 @@ green__stream_received(struct green__uring_io *self, struct green__stream *strea
 {
     if (!(cqe->flags & IORING_CQE_F_MORE)) {
         stream->armed = false;
-        end(self);
+        green__uring_end(self);
     }
     if (cqe->res > 0) {
         unsigned number = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
@@ -210,22 +177,10 @@ green__stream_received(struct green__uring_io *self, struct green__stream *strea
     }
     if (stream->armed && !stream->cancelling && (stream->held > HELD_MAX || stream->torn)) {
         stream->cancelling = true;
-        cancel(self, stream, GREEN__TAG_RECV);
+        green__stream_cancel(self, stream, GREEN__TAG_RECV);
     }
-    if (stream->slot->reader != NULL) {
+    if (stream->slot->reader != NULL && stream->answer == NULL) {
         green__wait_wake(stream->slot->reader);
-    }
-}
-
-void
-green__stream_sent(struct green__uring_io *self, struct green__stream *stream,
-                   const struct io_uring_cqe *cqe)
-{
-    stream->sending = false;
-    stream->sent = cqe->res;
-    end(self);
-    if (stream->slot->writer != NULL) {
-        green__wait_wake(stream->slot->writer);
     }
 }
 
@@ -330,7 +285,7 @@ green__uring_recv_view(struct green__io *io, int fd, struct green_view *ret_view
     struct green_job *job = green__running;
     for (bool waited = false;; waited = true) {
         struct green__slot *slot = green__slot_get(io, fd);
-        struct green__stream *stream = slot == NULL ? NULL : stream_of(self, fd, slot);
+        struct green__stream *stream = slot == NULL ? NULL : green__stream_of(self, fd, slot);
         if (stream == NULL) {
             return green__readiness_recv_view(io, fd, ret_view);
         }
@@ -344,12 +299,9 @@ green__uring_recv_view(struct green__io *io, int fd, struct green_view *ret_view
         if (slot->reader != NULL) {
             return -EBUSY;
         }
-        if (!stream->armed) {
-            if (self->buffers.free == 0) { /* others keep them all */
-                slot->ready |= GREEN__READABLE;
-                return green__readiness_recv_view(io, fd, ret_view);
-            }
-            arm(self, stream);
+        if (!green__stream_receives(self, stream)) {
+            slot->ready |= GREEN__READABLE;
+            return green__readiness_recv_view(io, fd, ret_view);
         }
         green__wait_begin(job);
         green__hibernate_allow(job); /* what comes goes into the loop's buffers */
@@ -375,66 +327,6 @@ green__uring_release(struct green__io *io, struct green_view *view)
     }
     give_part(self, view->buffer);
     *view = (struct green_view){NULL, 0, NULL};
-}
-
-/* ---- sending ---- */
-
-static int
-send_by_ring(struct green__uring_io *self, struct green__slot *slot, struct green__stream *stream,
-             const struct green_view *view)
-{
-    struct green__io *io = &self->epoll.io;
-    struct green_job *job = green__running;
-    struct io_uring_sqe *request = green__ring_request(&self->ring);
-    request->opcode = IORING_OP_SEND;
-    request->fd = stream->fd;
-    request->addr = (uintptr_t)view->data;
-    request->len = (uint32_t)view->length;
-    request->msg_flags = MSG_NOSIGNAL | MSG_WAITALL;
-    request->user_data = tagged(stream, GREEN__TAG_SEND);
-    stream->sending = true;
-    begin(self);
-    slot->writer = job;
-    int err;
-    do {
-        green__wait_begin(job);
-        err = green__io_park(io, job, GREEN_FOREVER, "a descriptor to write");
-        if (slot->writer != job) {
-            return -EBADF;
-        }
-    } while (err == 0 && stream->sending);
-    stop_sending(self, stream);
-    slot->writer = NULL;
-    return stream->sent == -ECANCELED ? err : stream->sent;
-}
-
-/** Whether a request would be submitted alone: then a call of its own costs less. */
-static bool
-is_alone(const struct green__uring_io *self)
-{
-    return self->ring.queued == 0 && self->epoll.io.sched->ready_first == NULL;
-}
-
-int
-green__uring_send_view(struct green__io *io, int fd, struct green_view *view)
-{
-    struct green__uring_io *self = green__uring_of(io);
-    struct green__slot *slot = green__slot_get(io, fd);
-    struct green__stream *stream =
-        slot == NULL || view->length > SMALL || view->length == 0 || is_alone(self)
-            ? NULL
-            : stream_of(self, fd, slot);
-    if (stream == NULL || slot->writer != NULL) {
-        return green__readiness_send_view(io, fd, view);
-    }
-    int sent = send_by_ring(self, slot, stream, view);
-    if (sent >= 0 && (size_t)sent < view->length) {
-        view->data += sent;
-        view->length -= (size_t)sent;
-        return green__readiness_send_view(io, fd, view);
-    }
-    green__uring_release(io, view);
-    return sent < 0 ? sent : 0;
 }
 
 /* ---- others ---- */
@@ -482,7 +374,8 @@ green__uring_forget(struct green__io *io, int fd, struct green__slot *slot)
     struct green__stream *stream = slot->handle;
     if (stream != NULL) {
         stop_receiving(self, stream);
-        stop_sending(self, stream);
+        green__stream_stop_sending(self, stream);
+        green__stream_give_answer(self, stream);
         while (stream->first != NULL) {
             give_part(self, stream->first->buffer);
             drop_first(self, stream);

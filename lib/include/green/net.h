@@ -340,6 +340,19 @@ GREEN_API void green_view_release(struct green_view *view);
  */
 GREEN_API GREEN_SUSPENDS int green_send_view(int fd, struct green_view *view);
 
+/**
+ * Answer and wait for more: send all of a view's bytes, give its buffer back, and receive the next.
+ *
+ * As green_send_view() and then green_recv_view(), with one wait for both where that is possible:
+ * for a server that answers one message after the other. Suspends as those do.
+ *
+ * @param view  Set when the result is positive. Else it is empty when all was sent, or could not
+ *              be. When a deadline or a cancellation ended the call before, it has what is left to
+ *              be sent, and is still the caller's.
+ * @return As green_recv().
+ */
+GREEN_API GREEN_SUSPENDS ssize_t green_answer_view(int fd, struct green_view *view);
+
 #ifdef __cplusplus
 }
 #endif

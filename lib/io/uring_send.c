@@ -1,0 +1,190 @@
+/*
+ * Streams on the ring, how they send.
+ *
+ * A small view is sent by a request, if there is other work; those that a turn has queued are
+ * submitted together. Who sends an answer and then waits for more waits once: its buffer is given
+ * back when it was sent, and it is woken by what comes.
+ *
+ * Invariant: the buffer of an answer that is not sent yet is the stream's, and the worker whose
+ * answer it is has both places of the slot.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "io/engine_uring.h"
+#include "sched/hibernate.h"
+#include "sched/wait.h"
+
+/** Longer views are sent by a call first, which has no less to do for them. */
+#define SMALL 4096
+
+void
+green__stream_cancel(struct green__uring_io *self, const struct green__stream *stream, unsigned tag)
+{
+    struct io_uring_sqe *request = green__ring_request(&self->ring);
+    request->opcode = IORING_OP_ASYNC_CANCEL;
+    request->addr = green__stream_tagged(stream, tag);
+    request->flags = IOSQE_CQE_SKIP_SUCCESS;
+}
+
+void
+green__stream_stop_sending(struct green__uring_io *self, struct green__stream *stream)
+{
+    while (stream->sending) {
+        green__stream_cancel(self, stream, GREEN__TAG_SEND);
+        green__uring_work(self, 0, 0);
+    }
+}
+
+void
+green__stream_give_answer(struct green__uring_io *self, struct green__stream *stream)
+{
+    struct green_view view = {.buffer = stream->answer};
+    stream->answer = NULL;
+    green__uring_release(&self->epoll.io, &view);
+}
+
+void
+green__stream_sent(struct green__uring_io *self, struct green__stream *stream,
+                   const struct io_uring_cqe *cqe)
+{
+    bool whole = cqe->res == stream->sent;
+    stream->sending = false;
+    stream->sent = cqe->res;
+    green__uring_end(self);
+    if (whole && stream->answer != NULL) {
+        green__stream_give_answer(self, stream);
+        if (stream->armed && stream->first == NULL && !stream->ended) {
+            return; /* whose answer it was waits for what comes */
+        }
+    }
+    if (stream->slot->writer != NULL) {
+        green__wait_wake(stream->slot->writer);
+    }
+}
+
+static void
+request_send(struct green__uring_io *self, struct green__stream *stream,
+             const struct green_view *view)
+{
+    struct io_uring_sqe *request = green__ring_request(&self->ring);
+    request->opcode = IORING_OP_SEND;
+    request->fd = stream->fd;
+    request->addr = (uintptr_t)view->data;
+    request->len = (uint32_t)view->length;
+    request->msg_flags = MSG_NOSIGNAL | MSG_WAITALL;
+    request->user_data = green__stream_tagged(stream, GREEN__TAG_SEND);
+    stream->sending = true;
+    stream->sent = (int)view->length;
+    green__uring_begin(self);
+}
+
+/** The slot's stream, if its view is to be sent by a request; else NULL. */
+static struct green__stream *
+stream_for(struct green__uring_io *self, int fd, struct green__slot *slot,
+           const struct green_view *view)
+{
+    /* One that would be submitted alone costs more than a call of its own. */
+    bool alone = self->ring.queued == 0 && self->epoll.io.sched->ready_first == NULL;
+    return slot == NULL || slot->writer != NULL || view->length == 0 || view->length > SMALL ||
+                   alone
+               ? NULL
+               : green__stream_of(self, fd, slot);
+}
+
+/** Wait until the request is done; what became of it, in bytes or as a negative errno. */
+static int
+await_sent(struct green__uring_io *self, struct green__slot *slot, struct green__stream *stream)
+{
+    struct green__io *io = &self->epoll.io;
+    struct green_job *job = green__running;
+    int err;
+    slot->writer = job;
+    do {
+        green__wait_begin(job);
+        err = green__io_park(io, job, GREEN_FOREVER, "a descriptor to write");
+        if (slot->writer != job) {
+            return -EBADF;
+        }
+    } while (err == 0 && stream->sending);
+    green__stream_stop_sending(self, stream);
+    slot->writer = NULL;
+    return stream->sent == -ECANCELED ? err : stream->sent;
+}
+
+static void
+take_off(struct green_view *view, int sent)
+{
+    if (sent > 0) {
+        view->data += sent;
+        view->length -= (size_t)sent;
+    }
+}
+
+int
+green__uring_send_view(struct green__io *io, int fd, struct green_view *view)
+{
+    struct green__uring_io *self = green__uring_of(io);
+    struct green__slot *slot = green__slot_get(io, fd);
+    struct green__stream *stream = stream_for(self, fd, slot, view);
+    if (stream == NULL) {
+        return green__readiness_send_view(io, fd, view);
+    }
+    request_send(self, stream, view);
+    int sent = await_sent(self, slot, stream);
+    take_off(view, sent);
+    if (sent >= 0 && view->length > 0) {
+        return green__readiness_send_view(io, fd, view);
+    }
+    green__uring_release(io, view);
+    return sent < 0 ? sent : 0;
+}
+
+/** Wait until the answer is sent and there is more; 0, or with what the wait was cut short. */
+static int
+await_more(struct green__uring_io *self, struct green__slot *slot, struct green__stream *stream)
+{
+    struct green__io *io = &self->epoll.io;
+    struct green_job *job = green__running;
+    int err;
+    slot->reader = job;
+    slot->writer = job;
+    do {
+        green__wait_begin(job);
+        green__hibernate_allow(job); /* the kernel has pointers to buffers of the loop's alone */
+        err = green__io_park(io, job, GREEN_FOREVER, "a descriptor to read");
+        if (slot->reader != job || slot->writer != job) {
+            return -EBADF;
+        }
+    } while (err == 0 && stream->sending);
+    green__stream_stop_sending(self, stream);
+    slot->reader = NULL;
+    slot->writer = NULL;
+    return err;
+}
+
+ssize_t
+green__uring_answer_view(struct green__io *io, int fd, struct green_view *view)
+{
+    struct green__uring_io *self = green__uring_of(io);
+    struct green__slot *slot = green__slot_get(io, fd);
+    struct green__stream *stream =
+        slot == NULL || slot->reader != NULL ? NULL : stream_for(self, fd, slot, view);
+    if (stream == NULL || !green__stream_receives(self, stream)) {
+        return green__readiness_answer_view(io, fd, view);
+    }
+    request_send(self, stream, view);
+    stream->answer = view->buffer;
+    int err = await_more(self, slot, stream);
+    if (err == -EBADF || stream->answer == NULL) {
+        *view = (struct green_view){NULL, 0, NULL};
+        return err != 0 ? err : green__uring_recv_view(io, fd, view);
+    }
+    stream->answer = NULL;
+    take_off(view, stream->sent);
+    if (stream->sent >= 0 || stream->sent == -ECANCELED) {
+        return err != 0 ? err : green__readiness_answer_view(io, fd, view);
+    }
+    green__uring_release(io, view);
+    return stream->sent;
+}
