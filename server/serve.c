@@ -31,15 +31,57 @@ burn(uint64_t ms)
     } while (now.tv_sec * 1000 + now.tv_nsec / 1000000 < until);
 }
 
+/** Wait for the next chunk for at most this long. */
+static ssize_t
+receive_within(struct exchange *exchange, struct green_view *ret_chunk, uint64_t ms)
+{
+    struct green_timeout timeout;
+    green_timeout_start(&timeout, ms);
+    ssize_t got = wire_recv_view(&exchange->wire, ret_chunk);
+    green_timeout_stop(&timeout);
+    return got;
+}
+
+/**
+ * Send what is due and wait for the next chunk. The peer has the one time to take the answer, and
+ * the other to go on; a drain or the end of the connection's life takes no answer from it.
+ */
+static ssize_t
+answer_and_receive(struct exchange *exchange, struct green_view *ret_chunk)
+{
+    uint64_t idle_ms = setting(SETTING_IDLE_TIMEOUT_MS);
+    uint64_t write_ms = setting(SETTING_WRITE_TIMEOUT_MS);
+    struct green_view *due = &exchange->due;
+    size_t length = due->length;
+    struct green_timeout timeout;
+    green_timeout_start(&timeout, write_ms < idle_ms ? write_ms : idle_ms);
+    ssize_t got = green_answer_view(exchange->wire.fd, due);
+    green_timeout_stop(&timeout);
+    if (got > 0) {
+        *ret_chunk = *due;
+        *due = (struct green_view){0};
+    }
+    if (due->buffer != NULL) {
+        bool stuck = green_timeout_fired(&timeout) && write_ms <= idle_ms;
+        int err = stuck ? -ETIMEDOUT : service_send_due(exchange);
+        exchange->stuck = err == -ETIMEDOUT;
+        return err != 0 ? err : got;
+    }
+    if (got >= 0 || got == -ECANCELED || got == -ETIMEDOUT) {
+        service_count_sent(exchange, length);
+    }
+    bool goes_on = got == -ETIMEDOUT && green_timeout_fired(&timeout) && write_ms < idle_ms;
+    return goes_on ? receive_within(exchange, ret_chunk, idle_ms - write_ms) : got;
+}
+
 /** Wait for the next chunk. A cancellation is the order to drain: from then on, not for long. */
 static ssize_t
 receive(struct exchange *exchange, struct green_view *ret_chunk)
 {
-    struct green_timeout timeout;
     if (!exchange->draining) {
-        green_timeout_start(&timeout, setting(SETTING_IDLE_TIMEOUT_MS));
-        ssize_t got = wire_recv_view(&exchange->wire, ret_chunk);
-        green_timeout_stop(&timeout);
+        ssize_t got = exchange->due.buffer != NULL
+                          ? answer_and_receive(exchange, ret_chunk)
+                          : receive_within(exchange, ret_chunk, setting(SETTING_IDLE_TIMEOUT_MS));
         if (got != -ECANCELED) {
             return got;
         }
@@ -52,9 +94,7 @@ receive(struct exchange *exchange, struct green_view *ret_chunk)
     }
     struct green_shield shield;
     green_shield_start(&shield);
-    green_timeout_start(&timeout, QUIET_MS);
-    ssize_t got = wire_recv_view(&exchange->wire, ret_chunk);
-    green_timeout_stop(&timeout);
+    ssize_t got = receive_within(exchange, ret_chunk, QUIET_MS);
     green_shield_stop(&shield);
     return got;
 }
@@ -68,17 +108,14 @@ count(struct exchange *exchange, const struct green_view *chunk)
     stats_add(STAT_MESSAGES, 1);
 }
 
-/** Answer a chunk, come what may. */
-static int
-answer(struct exchange *exchange, struct green_view *chunk)
+/** Take the time that an answer is to take. */
+static void
+pass_time(void)
 {
     struct green_shield shield;
-    struct green_timeout timeout;
-    uint64_t began_ns = stats_timed ? green_after(0) : 0;
-    count(exchange, chunk);
-    green_shield_start(&shield);
     uint64_t delay_ms = setting(SETTING_DELAY_MS);
     uint64_t burn_ms = setting(SETTING_BURN_MS);
+    green_shield_start(&shield);
     if (delay_ms > 0) {
         green_sleep(delay_ms);
     }
@@ -86,10 +123,19 @@ answer(struct exchange *exchange, struct green_view *chunk)
         burn(burn_ms);
         green_yield(); /* who has computed lets others have their turn */
     }
-    green_timeout_start(&timeout, setting(SETTING_WRITE_TIMEOUT_MS));
-    int err = exchange->options->service->answer(exchange, chunk);
-    green_timeout_stop(&timeout);
     green_shield_stop(&shield);
+}
+
+/** Answer a chunk, come what may. */
+static int
+answer(struct exchange *exchange, struct green_view *chunk)
+{
+    uint64_t began_ns = stats_timed ? green_after(0) : 0;
+    count(exchange, chunk);
+    if ((setting(SETTING_DELAY_MS) | setting(SETTING_BURN_MS)) > 0) {
+        pass_time();
+    }
+    int err = exchange->options->service->answer(exchange, chunk);
     if (stats_timed) {
         stats_add_service(green_after(0) - began_ns);
     }
@@ -119,12 +165,12 @@ finish(struct exchange *exchange, enum ending ending)
     if (ending == ENDING_BROKEN || ending == ENDING_STUCK) {
         return ending;
     }
-    struct green_shield shield;
-    struct green_timeout timeout;
-    green_shield_start(&shield);
-    green_timeout_start(&timeout, setting(SETTING_WRITE_TIMEOUT_MS));
-    int err =
-        exchange->options->service->talk == NULL ? exchange->options->service->finish(exchange) : 0;
+    struct owed owed;
+    owed_start(&owed);
+    int err = service_send_due(exchange);
+    if (err == 0 && exchange->options->service->talk == NULL) {
+        err = exchange->options->service->finish(exchange);
+    }
     if (err == 0 && ending == ENDING_DRAINED) {
         serve_note_drained(exchange->tally, true);
     }
@@ -132,8 +178,7 @@ finish(struct exchange *exchange, enum ending ending)
     if (err == 0 && (ending != ENDING_PEER || exchange->wire.tls != NULL)) {
         err = wire_shutdown(&exchange->wire);
     }
-    green_timeout_stop(&timeout);
-    green_shield_stop(&shield);
+    owed_stop(&owed);
     if (err != 0) {
         serve_note_drained(exchange->tally, false);
     }
@@ -160,12 +205,12 @@ converse(struct exchange *exchange)
         if (got == 0) {
             return ENDING_PEER;
         }
-        if (got == -ETIMEDOUT) {
+        if (got == -ETIMEDOUT && !exchange->stuck) {
             return exchange->draining ? ENDING_DRAINED : ENDING_IDLE;
         }
         int err = got < 0 ? (int)got : answer(exchange, &chunk);
         if (err != 0) {
-            return got < 0 ? ENDING_BROKEN : name_failure(err);
+            return name_failure(err);
         }
     }
     return ENDING_BYTES;
@@ -190,7 +235,9 @@ serve(const struct wire *wire, const struct options *options, struct tally *tall
             ending = ENDING_OLD;
         }
     }
-    return finish(&exchange, ending);
+    ending = finish(&exchange, ending);
+    green_view_release(&exchange.due);
+    return ending;
 }
 
 static void

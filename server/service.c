@@ -11,13 +11,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "settings.h"
 #include "stats.h"
 
-static void
-count(struct exchange *exchange, size_t length)
+void
+service_count_sent(struct exchange *exchange, size_t length)
 {
     tally_add(&exchange->tally->sent, length);
     stats_add(STAT_SENT, length);
+}
+
+void
+owed_start(struct owed *owed)
+{
+    green_shield_start(&owed->shield);
+    green_timeout_start(&owed->timeout, setting(SETTING_WRITE_TIMEOUT_MS));
+}
+
+void
+owed_stop(struct owed *owed)
+{
+    green_timeout_stop(&owed->timeout);
+    green_shield_stop(&owed->shield);
 }
 
 int
@@ -25,7 +40,24 @@ service_send(struct exchange *exchange, const void *bytes, size_t length)
 {
     int err = wire_sendall(&exchange->wire, bytes, length);
     if (err == 0) {
-        count(exchange, length);
+        service_count_sent(exchange, length);
+    }
+    return err;
+}
+
+int
+service_send_due(struct exchange *exchange)
+{
+    struct owed owed;
+    size_t length = exchange->due.length;
+    if (exchange->due.buffer == NULL) {
+        return 0;
+    }
+    owed_start(&owed);
+    int err = wire_send_view(&exchange->wire, &exchange->due);
+    owed_stop(&owed);
+    if (err == 0) {
+        service_count_sent(exchange, length);
     }
     return err;
 }
@@ -33,12 +65,11 @@ service_send(struct exchange *exchange, const void *bytes, size_t length)
 int
 service_send_chunk(struct exchange *exchange, struct green_view *chunk)
 {
-    size_t length = chunk->length;
-    int err = wire_send_view(&exchange->wire, chunk);
-    if (err == 0) {
-        count(exchange, length);
-    }
-    return err;
+    exchange->due = *chunk;
+    *chunk = (struct green_view){0};
+    /* Who wants to know how long an answer takes is told when it has gone. */
+    bool now = exchange->draining || stats_timed || exchange->wire.tls != NULL;
+    return now ? service_send_due(exchange) : 0;
 }
 
 /**
@@ -56,6 +87,8 @@ answer_upper_by_slices(struct exchange *exchange, struct green_view *chunk,
         memcpy(scratch, begun, done);
     }
     const unsigned char *in = chunk->data + (chunk->length - left);
+    struct owed owed;
+    owed_start(&owed);
     while (err == 0) {
         done += upper_next(&exchange->upper, &in, &left, scratch + done, scratch_size - done);
         if (done == 0) {
@@ -64,6 +97,7 @@ answer_upper_by_slices(struct exchange *exchange, struct green_view *chunk,
         err = service_send(exchange, scratch, done);
         done = 0;
     }
+    owed_stop(&owed);
     free(scratch);
     green_view_release(chunk);
     return err;

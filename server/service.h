@@ -18,10 +18,21 @@ struct exchange {
     const struct options *options;
     struct tally *tally;
     struct upper upper;
-    bool draining; /**< Told to come to an end. */
+    struct green_view due; /**< The end of an answer: it goes out with the wait for more. */
+    bool stuck;            /**< The peer did not take an answer in time. */
+    bool draining;         /**< Told to come to an end. */
     green_deadline
         end_at; /**< Then: a peer that never falls silent is not waited for any longer. */
 };
+
+/** Around what is owed to the peer: it has the time to take it, a cancellation notwithstanding. */
+struct owed {
+    struct green_shield shield;
+    struct green_timeout timeout;
+};
+
+void owed_start(struct owed *owed);
+void owed_stop(struct owed *owed);
 
 struct service {
     const char *name;
@@ -39,8 +50,14 @@ struct service {
 /** Send all of it, and count it; 0 or a negative errno. */
 int service_send(struct exchange *exchange, const void *bytes, size_t length);
 
-/** The same of a chunk, which is given back whatever the result. */
+/** End an answer with a chunk, which is taken over: it is sent now, or with the wait for more. */
 int service_send_chunk(struct exchange *exchange, struct green_view *chunk);
+
+/** Send what is due now. */
+int service_send_due(struct exchange *exchange);
+
+/** So much has been sent. */
+void service_count_sent(struct exchange *exchange, size_t length);
 
 /** The finish of a service that holds nothing back. */
 int service_finish_nothing(struct exchange *exchange);
