@@ -18,7 +18,7 @@
 #include "base/alloc.h"
 
 /** A look lets the kernel finish what it has: an enter does some twenty things. */
-#define ENTERS_PER_LOOK 64
+#define ENTERS_PER_LOOK 2
 
 /** So many completions are looked at together. */
 #define BATCH 32

@@ -187,7 +187,7 @@ green__sched_fetch(const struct green_job *job)
 }
 
 /** Of a parked stack, what a worker that goes on touches at once: lines of the cache. */
-#define GREEN__STACK_LINES 10
+#define GREEN__STACK_LINES 12
 #define GREEN__LINE        64
 
 /** The same for its stack, once the control block is near. */
