@@ -65,7 +65,7 @@ struct green__slot {
     uint8_t ready; /**< Reported, or not known: trying is worth while. */
     uint8_t armed; /**< What the engine watches, and what else it notes here. */
     uint8_t heat;  /**< How often trying without a report has paid: see readiness.c. */
-    uint8_t calm;  /**< Waits since that was tried last; a listener: accepts since the last pace. */
+    uint8_t calm;  /**< Of a listener: accepts since the last pace. */
     bool standing_back; /**< Its reader stands in the run queue, to try without a report. */
     bool stream;        /**< A byte stream of ours: a short read means that it is empty. */
     bool nonblocking;   /**< A listener that was made so. */
@@ -79,7 +79,8 @@ struct green__io {
     struct green__sched *sched;
     struct green__slot **chunks; /**< Slots never move. */
     size_t chunk_count;
-    uint8_t patience; /**< Waits of a slot between two tries without a report, when those fail. */
+    uint8_t patience; /**< One in so many waits is a try without a report, when those fail. */
+    uint8_t calm;     /**< Waits since the last one. */
 };
 
 struct green__engine {

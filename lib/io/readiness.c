@@ -73,8 +73,9 @@ try_recv(int fd, struct green__slot *slot, void *buf, size_t len, int flags)
  * Under load the next message is often there by the time that everybody else has had a turn. So a
  * reader stands back instead of parking: it goes to the end of the run queue, and then tries. What
  * that saves is the report, which costs more than a try that fails. `heat` is how far recent tries
- * of a slot outweigh its failures; a cold slot is tried once every `patience` waits, which is the
- * loop's own and shrinks while tries succeed.
+ * of a slot outweigh its failures; of the waits for cold slots one in `patience` is a try,
+ * whichever it is, which shrinks while tries succeed: so a loop with many connections finds out as
+ * soon.
  *
  * Nobody is served twice for it while another waits: those who stand back go behind all who are in
  * the queue, and the loop looks for reports before the first of them has its turn again.
@@ -94,10 +95,13 @@ may_try_unreported(struct green__io *io, struct green__slot *slot, const struct 
         io->sched->ready_count < ROUND_MIN) {
         return false;
     }
-    if (slot->heat == 0 && ++slot->calm < io->patience) {
+    if (slot->heat > 0) {
+        return true;
+    }
+    if (++io->calm < io->patience) {
         return false;
     }
-    slot->calm = 0;
+    io->calm = 0;
     return true;
 }
 
