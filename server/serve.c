@@ -60,14 +60,16 @@ answer_and_receive(struct exchange *exchange, struct green_view *ret_chunk)
     if (got > 0) {
         *ret_chunk = *due;
         *due = (struct green_view){0};
+        service_count_sent(exchange, length);
+        return got;
     }
     if (due->buffer != NULL) {
         bool stuck = green_timeout_fired(&timeout) && write_ms <= idle_ms;
         int err = stuck ? -ETIMEDOUT : service_send_due(exchange);
         exchange->stuck = err == -ETIMEDOUT;
-        return err != 0 ? err : got;
+        return err < 0 ? err : got;
     }
-    if (got >= 0 || got == -ECANCELED || got == -ETIMEDOUT) {
+    if (got == 0 || got == -ECANCELED || got == -ETIMEDOUT) {
         service_count_sent(exchange, length);
     }
     bool goes_on = got == -ETIMEDOUT && green_timeout_fired(&timeout) && write_ms < idle_ms;
