@@ -65,6 +65,7 @@ answer_and_receive(struct exchange *exchange, struct green_view *ret_chunk)
     }
     if (due->buffer != NULL) {
         bool stuck = green_timeout_fired(&timeout) && write_ms <= idle_ms;
+        service_count_sent(exchange, length - due->length);
         int err = stuck ? -ETIMEDOUT : service_send_due(exchange);
         exchange->stuck = err == -ETIMEDOUT;
         return err < 0 ? err : got;
