@@ -78,14 +78,6 @@ fetch(const struct green__uring_io *self, unsigned count)
     for (unsigned i = 0; i < received; i++) {
         green__sched_fetch(streams[i]->slot->reader);
     }
-#ifdef FETCH_STACKS
-    for (unsigned i = 0; i < received; i++) {
-        const struct green_job *job = streams[i]->slot->reader;
-        if (job != NULL) {
-            green__sched_fetch_stack(job);
-        }
-    }
-#endif
 }
 
 void
