@@ -2,7 +2,7 @@
  * The board, from the workers' side.
  *
  * Invariant: a worker writes its own place and the count of those that leave; all else is the
- * supervisor's.
+ * supervisor's, who also marks the place of one that he has told to leave: nobody takes that back.
  */
 #include "board.h"
 
@@ -31,7 +31,8 @@ ring(const struct board *board)
 void
 board_note_ready(struct board *board, struct place *place)
 {
-    atomic_store(&place->activity, ACTIVITY_IDLE);
+    int starting = ACTIVITY_STARTING; /* or it was told to leave meanwhile */
+    atomic_compare_exchange_strong(&place->activity, &starting, ACTIVITY_IDLE);
     ring(board);
 }
 

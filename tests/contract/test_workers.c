@@ -193,6 +193,24 @@ START_TEST(workers_are_added_and_taken_away)
 }
 END_TEST
 
+/* Neither replaced nor kept: that it is ready now does not undo that it has to go. */
+START_TEST(workers_taken_away_as_they_start_go)
+{
+    enum { TIMES = 30 };
+    struct server server = server_start(NO_OPTIONS);
+    AWAIT(&server, server_workers(&server, NULL, 0) == mode->workers);
+    for (size_t i = 1; i <= TIMES; i++) {
+        server_signal(&server, SIGTTIN);
+        AWAIT(&server, server_logged(&server, " workers now") == 2 * i - 1);
+        server_signal(&server, SIGTTOU);
+        AWAIT(&server, server_logged(&server, " workers now") == 2 * i);
+    }
+    AWAIT(&server, server_workers(&server, NULL, 0) == mode->workers);
+    ck_assert_uint_eq(server_logged(&server, "it is replaced"), 0);
+    server_stop(&server);
+}
+END_TEST
+
 START_TEST(a_worker_whose_loop_stands_still_is_replaced)
 {
     struct server server = server_start(OPTIONS("--worker-timeout", "1s"));
@@ -290,6 +308,7 @@ workers_add(TCase *tcase)
     tcase_add_test(tcase, workers_die_with_echod);
     tcase_add_test(tcase, workers_are_added_and_taken_away);
     if (mode->frugal) {
+        tcase_add_test(tcase, workers_taken_away_as_they_start_go);
         tcase_add_test(tcase, a_worker_whose_loop_stands_still_is_replaced);
         tcase_add_test(tcase, one_that_computes_for_ever_dumps_before_it_is_killed);
         if (!small_stress()) { /* a sanitizer wants memory of its own */
