@@ -245,8 +245,9 @@ level_one(const unsigned char *from, unsigned char *to, size_t length)
     return (size_t)size;
 }
 
-/* Convert what stands at the beginning by the tables: a run of one sort, or one code point. */
-static size_t
+/* Convert what stands at the beginning by the tables: a run of one sort, or one code point. Not
+ * part of its caller, which would have a larger frame for it every time. */
+__attribute__((noinline)) static size_t
 table_run(const unsigned char *from, unsigned char *to, size_t length)
 {
     size_t run = 0;

@@ -196,11 +196,11 @@ V(change_block)(struct V(change) * change, const unsigned char *text, VECTOR bef
     if (V(mask)(V(is_between)(third, 0xf0, 0xf4)) != 0)
         V(change_fours)(change, text, third, second, first, ends);
     if (change->stop < WIDTH) {
-        unsigned char keep[2 * WIDTH] = {0};
-        for (int i = 0; i < change->stop; i++)
-            keep[i] = 0xff;
-        change->flips = V(both)(change->flips, V(load)(keep));
-        change->leads = V(both)(change->leads, V(load)(keep));
+        int last = change->stop - 1;
+        VECTOR keep =
+            last < 0 ? V(all)(0) : V(is_between)(V(load)(every_byte), 0, (unsigned char)last);
+        change->flips = V(both)(change->flips, keep);
+        change->leads = V(both)(change->leads, keep);
     }
 }
 

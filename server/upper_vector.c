@@ -7,10 +7,17 @@
 
 #include <string.h>
 
+#include "upper_table.h"
+
+#define FOUR(n)    (n), (n) + 1, (n) + 2, (n) + 3
+#define SIXTEEN(n) FOUR(n), FOUR((n) + 4), FOUR((n) + 8), FOUR((n) + 12)
+#define MANY(n)    SIXTEEN(n), SIXTEEN((n) + 16), SIXTEEN((n) + 32), SIXTEEN((n) + 48)
+
+__attribute__((unused)) static const unsigned char every_byte[256] = {MANY(0), MANY(64), MANY(128),
+                                                                      MANY(192)};
+
 #ifdef __x86_64__
 #include <immintrin.h>
-
-#include "upper_table.h"
 
 #define KERNEL  avx2_run
 #define TARGET  __attribute__((target("avx2,bmi")))
@@ -32,16 +39,23 @@ V(store)(unsigned char *to, VECTOR value)
     _mm256_storeu_si256((__m256i *)(void *)to, value);
 }
 
+/* What stays the same is loaded where it is used, or else the compiler keeps it for the whole loop:
+ * sixteen registers do not hold all of that, and the rest would go to the stack, of which a task
+ * that has waited finds nothing in a near cache. */
 static inline TARGET VECTOR
 V(all)(unsigned char byte)
 {
-    return _mm256_set1_epi8((char)byte);
+    VECTOR value;
+    __asm__ volatile("vpbroadcastb %1, %0" : "=x"(value) : "m"(every_byte[byte]));
+    return value;
 }
 
 static inline TARGET VECTOR
 V(row)(const unsigned char *row)
 {
-    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)row));
+    VECTOR value;
+    __asm__ volatile("vbroadcasti128 %1, %0" : "=x"(value) : "m"(*(const unsigned char(*)[16])row));
+    return value;
 }
 
 /* Each byte moved `count` places up, with the last ones of the vector before in front. */
@@ -217,8 +231,6 @@ upper_vector_named(const char *name)
 
 #elif defined(__aarch64__)
 #include <arm_neon.h>
-
-#include "upper_table.h"
 
 #define KERNEL neon_run
 #define TARGET

@@ -186,8 +186,11 @@ green__sched_fetch(const struct green_job *job)
     __builtin_prefetch(block + offsetof(struct green_job, state));
 }
 
-/** Of a parked stack, what a worker that goes on touches at once: lines of the cache. */
-#define GREEN__STACK_LINES 12
+/** Of a parked stack, what a worker that goes on touches at once, in lines of the cache: above,
+ * what it returns to; below, what it calls then. A few: the processor waits if asked for many more.
+ */
+#define GREEN__LINES_ABOVE 12
+#define GREEN__LINES_BELOW 3
 #define GREEN__LINE        64
 
 /** The same for its stack, once the control block is near. */
@@ -195,7 +198,7 @@ static inline void
 green__sched_fetch_stack(const struct green_job *job)
 {
     const char *stack = job->context.sp;
-    for (size_t line = 0; line < GREEN__STACK_LINES; line++) {
+    for (int line = -GREEN__LINES_BELOW; line < GREEN__LINES_ABOVE; line++) {
         __builtin_prefetch(stack + line * GREEN__LINE);
     }
 }
