@@ -75,6 +75,9 @@ struct green__sched {
     struct green_job *ready_first;
     struct green_job *ready_last;
     size_t ready_count;
+    struct green_job *scout; /**< The last of those in the run queue that were fetched. */
+    unsigned scouted;        /**< How many those are, the next one first. */
+    unsigned walked;         /**< Of how many of them the stack's page was looked up. */
     struct green_job
         *round_end;  /**< The first who stood back in this round: its turn comes after the look. */
     unsigned budget; /**< Switches left before the next look at the outside world. */
@@ -168,6 +171,8 @@ green__sched_ready(struct green_job *job)
     sched->ready_count++;
 }
 
+#define GREEN__LINE 64 /**< Of the cache. */
+
 /** With more tasks than this, what the next one touches is not sure to be in a nearby cache. */
 #define GREEN__CROWD 32
 
@@ -177,13 +182,14 @@ green__sched_crowded(const struct green__sched *sched)
     return sched->task_count > GREEN__CROWD;
 }
 
-/** Have the part of a control block brought near that a switch touches. */
+/** Have the part of a control block brought near that a switch or a wait touches. */
 static inline void
 green__sched_fetch(const struct green_job *job)
 {
     const char *block = (const char *)job;
     __builtin_prefetch(block);
-    __builtin_prefetch(block + offsetof(struct green_job, state));
+    __builtin_prefetch(block + GREEN__LINE);
+    __builtin_prefetch(block + offsetof(struct green_job, waits_since));
 }
 
 /** Of a parked stack, what a worker that goes on touches at once, in lines of the cache: above,
@@ -191,7 +197,6 @@ green__sched_fetch(const struct green_job *job)
  */
 #define GREEN__LINES_ABOVE 12
 #define GREEN__LINES_BELOW 3
-#define GREEN__LINE        64
 
 /** The same for its stack, once the control block is near. */
 static inline void

@@ -106,7 +106,7 @@ struct green__waitq {
 };
 
 struct green_job {
-    /* What a switch and a wait touch. */
+    /* What a switch and a wait touch, as few lines of the cache as may be. */
     struct green__context context; /**< Of the stack that it is on. */
     struct green_job *next;        /**< In the run queue, or in the cache of free control blocks. */
     struct green__sched *sched;    /**< NULL for a thread that never had a task. */
@@ -124,24 +124,31 @@ struct green_job {
     bool daemon;
     bool save_fpu;
     uint8_t streak; /**< Calls in a row that did not have to wait: see green__sched_pace(). */
-    atomic_uint attention;  /**< Any thread. */
-    atomic_uint references; /**< Any thread. */
+    uint8_t firm;   /**< What it waits for it cannot do without: see quiet.h. */
+    bool inside;    /**< It waits for other workers, not for the outside world. */
+    bool rests;     /**< In a wait in which it may hibernate. */
+    atomic_uint attention; /**< Any thread. */
+    uint64_t parked;       /**< The number of its park, in its scheduler's order. */
 
     /* What it waits for, for people: written by its own thread, read by any. */
     _Atomic(const char *) waits_for;  /**< In words; NULL while it runs. */
     atomic_uintptr_t waits_on;        /**< Which one: see green__wait_on(); 0: not known. */
-    atomic_uint_fast64_t waits_since; /**< To a tick, or a turn of the loop. */
+    atomic_uint_fast64_t waits_since; /**< To a tick, or a turn of the loop. The last of what a wait
+                                         touches. */
 
     /* What others may wait for it for, and it for ever: see graph.h and quiet.h. */
     unsigned holds;         /**< Locks. */
     unsigned reads_unnamed; /**< Of those, to read and neither in `reads` nor in `more_reads`. */
     const void *reads[GREEN__READS_MAX];
     struct green__edge *edge; /**< While it waits, if others may wait for it. */
-    uint64_t parked;          /**< The number of its park, in its scheduler's order. */
-    uint8_t firm;             /**< What it waits for it cannot do without. */
-    bool inside;              /**< It waits for other workers, not for the outside world. */
+    atomic_uint references;   /**< Any thread. */
+    atomic_uint errands;      /**< Any thread: blocking functions that it began and left. */
+    _Atomic(pid_t) thread_id; /**< A thread's own worker: the kernel's number of the thread. */
     atomic_bool has_joiners;  /**< Any thread: somebody has waited for its end, */
     atomic_bool awaited;      /**< and was waited for himself. */
+    bool announced;           /**< `value` stands, and `hooks` takes no more. */
+    bool lost;                /**< A process that died before its entry returned. */
+    bool ended;
 
     green_entry entry;
     void *arg;
@@ -151,16 +158,10 @@ struct green_job {
     struct green__stack stack;
     void (*release)(struct green_job *job); /**< Frees what holds the control block. */
     struct green_job *inbox_next;
-    atomic_uint errands; /**< Any thread: blocking functions that it began and left. */
     struct green__coroutine *coroutine; /**< Whose stack it is on; NULL: its own. */
     struct green_fiber *fiber;          /**< Which one runs; NULL until it first has any. */
     _Atomic(struct green__sched *)
-        doorbell;             /**< Any thread: the loop that a thread's own stack runs. */
-    _Atomic(pid_t) thread_id; /**< A thread's own worker: the kernel's number of the thread. */
-    bool announced;           /**< `value` stands, and `hooks` takes no more. */
-    bool lost;                /**< A process that died before its entry returned. */
-    bool ended;
-    bool rests;            /**< In a wait in which it may hibernate. */
+        doorbell;          /**< Any thread: the loop that a thread's own stack runs. */
     uint64_t hibernate_ms; /**< After how long it does; 0: never. */
 
     /* The end of a worker leaves these as its beginning found them, `green__worker_fini()`
