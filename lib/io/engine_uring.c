@@ -73,7 +73,9 @@ fetch(const struct green__uring_io *self, unsigned count)
         }
     }
     for (unsigned i = 0; i < received; i++) {
-        __builtin_prefetch(streams[i]->slot);
+        const struct green__slot *slot = streams[i]->slot;
+        __builtin_prefetch(slot);
+        __builtin_prefetch((const char *)(slot + 1) - 1);
     }
     for (unsigned i = 0; i < received; i++) {
         green__sched_fetch(streams[i]->slot->reader);
@@ -154,10 +156,10 @@ uring_destroy(struct green__poller *poller)
         green__ring_close(&self->ring);
         green__ring_buffers_close(&self->buffers);
     }
-    while (self->free_streams != NULL) {
-        struct green__stream *next = self->free_streams->next;
-        green__free(self->free_streams);
-        self->free_streams = next;
+    while (self->batches != NULL) {
+        struct green__stream_batch *next = self->batches->next;
+        green__free(self->batches);
+        self->batches = next;
     }
     while (self->free_arrivals != NULL) {
         struct green__arrival *next = self->free_arrivals->next;

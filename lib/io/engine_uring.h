@@ -17,20 +17,34 @@ struct green__arrival {
 
 /** What the ring does for a slot. The kernel holds its address while `armed` or `sending`. */
 struct green__stream {
-    struct green__slot *slot;
-    struct green__arrival *first;
+    _Alignas(64) struct green__slot *slot; /* one line of the cache has all of it */
+    union {
+        struct green__arrival *first;
+        struct green__stream *next; /**< In the list of those that are free. */
+    };
     struct green__arrival *last;
-    struct green__stream *next; /**< In the list of those that are free. */
-    size_t held;                /**< Bytes in the arrivals. */
-    void *answer; /**< The buffer of an answer that is being sent: given back once it is. */
+    void *answer;  /**< The buffer of an answer that is being sent: given back once it is. */
+    uint32_t held; /**< Bytes in the arrivals. */
     int fd;
     int outcome;     /**< With which receiving has ended: 0 or a negative errno. */
     int sent;        /**< How much is sent; then what became of it. */
+    uint8_t sends;   /**< By requests, as long as those are few. */
+    bool kept;       /**< The ring keeps the file. */
     bool ended;      /**< `outcome` stands, and nobody was told. */
     bool torn;       /**< Bytes are missing behind the arrivals: `outcome` stands for good. */
     bool armed;      /**< The kernel receives. */
     bool cancelling; /**< And was told to stop. */
     bool sending;
+};
+
+_Static_assert(sizeof(struct green__stream) == 64, "a stream is one line of the cache");
+
+/** Streams are made by the dozen, and stay until the loop ends. */
+#define GREEN__STREAMS_PER_BATCH 63
+
+struct green__stream_batch {
+    struct green__stream_batch *next;
+    unsigned char room[sizeof(struct green__stream) * (GREEN__STREAMS_PER_BATCH + 1)];
 };
 
 struct green__uring_io {
@@ -43,6 +57,7 @@ struct green__uring_io {
     bool unbounded;   /**< The kernel knows no bound of what one stream gets at a time. */
     bool hopeless;    /**< The ring could not be opened. */
     struct green__stream *free_streams;
+    struct green__stream_batch *batches;
     struct green__arrival *free_arrivals;
 };
 

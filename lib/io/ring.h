@@ -28,6 +28,8 @@ struct green__ring {
     unsigned sq_mask;
     unsigned cq_mask;
     unsigned queued; /**< Requests that the kernel has not been told of. */
+    bool keeps;      /**< The kernel can keep files: see green__ring_keep(). */
+    unsigned places; /**< How many, once there is a table; each file's place is its descriptor. */
     struct io_uring_sqe *sqes;
     struct io_uring_cqe *cqes;
     void *map;
@@ -47,6 +49,14 @@ struct io_uring_sqe *green__ring_request(struct green__ring *ring);
  * timeout_ms (-1: without end). Interrupted waits return.
  */
 void green__ring_enter(struct green__ring *ring, unsigned wanted, int timeout_ms);
+
+/**
+ * Have the kernel keep the file of a descriptor, so that requests need not look it up: they have
+ * IOSQE_FIXED_FILE then. The file stays open, whatever is closed, until the ring drops it. Two
+ * calls in all, so for one that will see many requests; false if it cannot be had.
+ */
+bool green__ring_keep(struct green__ring *ring, int fd);
+void green__ring_drop(struct green__ring *ring, int fd);
 
 /** Whether the kernel has more to say than fits one enter. */
 static inline bool

@@ -18,6 +18,9 @@
 /** Longer views are sent by a call first, which has no less to do for them. */
 #define SMALL 4096
 
+/** From the so many-th request on the ring keeps the file: that pays when there are many more. */
+#define MANY 64
+
 void
 green__stream_cancel(struct green__uring_io *self, const struct green__stream *stream, unsigned tag)
 {
@@ -67,11 +70,15 @@ static void
 request_send(struct green__uring_io *self, struct green__stream *stream,
              const struct green_view *view)
 {
+    if (stream->sends < MANY && ++stream->sends == MANY) {
+        stream->kept = green__ring_keep(&self->ring, stream->fd);
+    }
     struct io_uring_sqe *request = green__ring_request(&self->ring);
     request->opcode = IORING_OP_SEND;
     request->fd = stream->fd;
     request->addr = (uintptr_t)view->data;
     request->len = (uint32_t)view->length;
+    request->flags = stream->kept ? IOSQE_FIXED_FILE : 0;
     request->msg_flags = MSG_NOSIGNAL | MSG_WAITALL;
     request->user_data = green__stream_tagged(stream, GREEN__TAG_SEND);
     stream->sending = true;

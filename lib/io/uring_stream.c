@@ -45,19 +45,41 @@ open_ring(struct green__uring_io *self)
     return true;
 }
 
+static void
+free_stream(struct green__uring_io *self, struct green__stream *stream)
+{
+    stream->next = self->free_streams;
+    self->free_streams = stream;
+}
+
+static void
+make_streams(struct green__uring_io *self)
+{
+    struct green__stream_batch *batch = green__alloc(sizeof *batch);
+    if (batch == NULL) {
+        return;
+    }
+    batch->next = self->batches;
+    self->batches = batch;
+    uintptr_t size = sizeof(struct green__stream);
+    struct green__stream *streams = (void *)(((uintptr_t)batch->room + size - 1) / size * size);
+    for (size_t i = 0; i < GREEN__STREAMS_PER_BATCH; i++) {
+        free_stream(self, &streams[i]);
+    }
+}
+
 struct green__stream *
 green__stream_of(struct green__uring_io *self, int fd, struct green__slot *slot)
 {
     if (slot->handle != NULL || !slot->tcp || !open_ring(self)) {
         return slot->handle;
     }
+    if (self->free_streams == NULL) {
+        make_streams(self);
+    }
     struct green__stream *stream = self->free_streams;
     if (stream != NULL) {
         self->free_streams = stream->next;
-    } else {
-        stream = green__alloc(sizeof *stream);
-    }
-    if (stream != NULL) {
         *stream = (struct green__stream){.slot = slot, .fd = fd};
         slot->handle = stream;
     }
@@ -127,7 +149,7 @@ append(struct green__uring_io *self, struct green__stream *stream, unsigned char
         stream->last->next = arrival;
     }
     stream->last = arrival;
-    stream->held += length;
+    stream->held += (uint32_t)length;
     return true;
 }
 
@@ -193,7 +215,7 @@ lend(struct green__uring_io *self, struct green__stream *stream, struct green_vi
     struct green__arrival *arrival = stream->first;
     size_t length = arrival->length < GREEN_VIEW_MAX ? arrival->length : GREEN_VIEW_MAX;
     *ret_view = (struct green_view){arrival->bytes, length, arrival->buffer};
-    stream->held -= length;
+    stream->held -= (uint32_t)length;
     if (length == arrival->length) {
         drop_first(self, stream);
     } else {
@@ -224,7 +246,7 @@ copy(struct green__uring_io *self, struct green__stream *stream, void *buf, size
         memcpy((char *)buf + done, arrival->bytes, length);
         done += length;
         if (!peek) {
-            stream->held -= length;
+            stream->held -= (uint32_t)length;
             arrival->bytes += length;
             arrival->length -= length;
             if (arrival->length == 0) {
@@ -380,9 +402,11 @@ green__uring_forget(struct green__io *io, int fd, struct green__slot *slot)
             give_part(self, stream->first->buffer);
             drop_first(self, stream);
         }
+        if (stream->kept) {
+            green__ring_drop(&self->ring, fd); /* else the close would close nothing */
+        }
         slot->handle = NULL;
-        stream->next = self->free_streams;
-        self->free_streams = stream;
+        free_stream(self, stream);
     }
     green__epoll_forget(io, fd, slot);
 }

@@ -199,6 +199,33 @@ START_TEST(one_after_the_other)
 }
 END_TEST
 
+/* At once, whatever the engine has kept for the sake of more of them; and the next connection, with
+ * the same number, is another one. The first has lower ones, since the engine opens what it needs.
+ */
+START_TEST(after_many_answers_a_close_closes)
+{
+    struct talk talk;
+    int number = -1;
+    company_start(_i);
+    for (int times = 0; times < 3; times++) {
+        struct green_job *job = talk_start(&talk, LIMIT_MS);
+        number = times == 1 ? talk.ours : number;
+        ck_assert(times < 2 || talk.ours == number);
+        for (int i = 0; i < 200; i++) {
+            say(&talk, "hello");
+            hear(&talk, "Hello");
+        }
+        green_job_cancel(job);
+        talk_wait(&talk, job, true);
+        char byte;
+        ck_assert_int_eq(green_close(talk.ours), 0);
+        ck_assert_int_eq(recv(talk.theirs, &byte, 1, MSG_DONTWAIT), 0);
+        close(talk.theirs);
+    }
+    atomic_store(&over, true);
+}
+END_TEST
+
 START_TEST(nothing_more_comes)
 {
     struct talk talk;
@@ -403,6 +430,7 @@ main(void)
     Suite *suite = suite_create("answer");
     TCase *calls = new_case(suite, "answers");
     tcase_add_loop_test(calls, one_after_the_other, 0, 2);
+    tcase_add_loop_test(calls, after_many_answers_a_close_closes, 0, 2);
     tcase_add_loop_test(calls, nothing_more_comes, 0, 2);
     tcase_add_loop_test(calls, a_peer_that_takes_nothing, 0, 2);
     tcase_add_loop_test(calls, cancelled, 0, 2);
