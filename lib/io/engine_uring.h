@@ -28,8 +28,8 @@ struct green__stream {
     int fd;
     int outcome;     /**< With which receiving has ended: 0 or a negative errno. */
     int sent;        /**< How much is sent; then what became of it. */
-    uint8_t sends;   /**< By requests, as long as those are few. */
-    bool kept;       /**< The ring keeps the file. */
+    uint8_t sends;   /**< By requests while it receives, as long as those are few. */
+    bool kept;       /**< The ring keeps the file, until it has received all that it will. */
     bool ended;      /**< `outcome` stands, and nobody was told. */
     bool torn;       /**< Bytes are missing behind the arrivals: `outcome` stands for good. */
     bool armed;      /**< The kernel receives. */

@@ -170,7 +170,7 @@ green__ring_keep(struct green__ring *ring, int fd)
 }
 
 void
-green__ring_drop(struct green__ring *ring, int fd)
+green__ring_drop(const struct green__ring *ring, int fd)
 {
     put(ring, fd, -1);
 }

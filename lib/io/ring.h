@@ -56,7 +56,7 @@ void green__ring_enter(struct green__ring *ring, unsigned wanted, int timeout_ms
  * calls in all, so for one that will see many requests; false if it cannot be had.
  */
 bool green__ring_keep(struct green__ring *ring, int fd);
-void green__ring_drop(struct green__ring *ring, int fd);
+void green__ring_drop(const struct green__ring *ring, int fd);
 
 /** Whether the kernel has more to say than fits one enter. */
 static inline bool

@@ -70,7 +70,7 @@ static void
 request_send(struct green__uring_io *self, struct green__stream *stream,
              const struct green_view *view)
 {
-    if (stream->sends < MANY && ++stream->sends == MANY) {
+    if (stream->armed && stream->sends < MANY && ++stream->sends == MANY) {
         stream->kept = green__ring_keep(&self->ring, stream->fd);
     }
     struct io_uring_sqe *request = green__ring_request(&self->ring);

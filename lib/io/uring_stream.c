@@ -111,6 +111,20 @@ green__stream_receives(struct green__uring_io *self, struct green__stream *strea
     return stream->armed || stream->first != NULL || stream->ended || arm(self, stream);
 }
 
+/** The ring has nothing more to do for the stream: any thread's close closes it from now on. */
+static void
+drop_file(struct green__uring_io *self, struct green__stream *stream)
+{
+    if (stream->kept) {
+        stream->kept = false;
+        if (stream->sending) {
+            green__ring_enter(&self->ring, 0,
+                              0); /* its request may be queued, and names the file */
+        }
+        green__ring_drop(&self->ring, stream->fd);
+    }
+}
+
 /** Have the kernel receive no more. What it has received meanwhile stands in the arrivals. */
 static void
 stop_receiving(struct green__uring_io *self, struct green__stream *stream)
@@ -119,6 +133,7 @@ stop_receiving(struct green__uring_io *self, struct green__stream *stream)
         green__stream_cancel(self, stream, GREEN__TAG_RECV);
         green__uring_work(self, 0, 0);
     }
+    drop_file(self, stream);
 }
 
 /* ---- arrivals ---- */
@@ -196,6 +211,7 @@ green__stream_received(struct green__uring_io *self, struct green__stream *strea
     } else if (cqe->res != -ECANCELED && !stream->torn) {
         stream->outcome = cqe->res;
         stream->ended = true;
+        drop_file(self, stream);
     }
     if (stream->armed && !stream->cancelling && (stream->held > HELD_MAX || stream->torn)) {
         stream->cancelling = true;
@@ -401,9 +417,6 @@ green__uring_forget(struct green__io *io, int fd, struct green__slot *slot)
         while (stream->first != NULL) {
             give_part(self, stream->first->buffer);
             drop_first(self, stream);
-        }
-        if (stream->kept) {
-            green__ring_drop(&self->ring, fd); /* else the close would close nothing */
         }
         slot->handle = NULL;
         free_stream(self, stream);

@@ -226,6 +226,35 @@ START_TEST(after_many_answers_a_close_closes)
 }
 END_TEST
 
+static void
+close_here(void *arg)
+{
+    green_close(*(int *)arg);
+}
+
+/* The loop that served it has nothing more to do with it then. */
+START_TEST(after_the_end_another_thread_may_close)
+{
+    struct talk talk;
+    struct later closer;
+    char byte;
+    company_start(_i);
+    struct green_job *job = talk_start(&talk, LIMIT_MS);
+    for (int i = 0; i < 200; i++) {
+        say(&talk, "hello");
+        hear(&talk, "Hello");
+    }
+    shutdown(talk.theirs, SHUT_WR);
+    talk_wait(&talk, job, true);
+    ck_assert_int_eq(talk.got, 0);
+    later_start(&closer, 0, close_here, &talk.ours);
+    later_join(&closer);
+    ck_assert_int_eq(recv(talk.theirs, &byte, 1, MSG_DONTWAIT), 0);
+    close(talk.theirs);
+    atomic_store(&over, true);
+}
+END_TEST
+
 START_TEST(nothing_more_comes)
 {
     struct talk talk;
@@ -431,6 +460,7 @@ main(void)
     TCase *calls = new_case(suite, "answers");
     tcase_add_loop_test(calls, one_after_the_other, 0, 2);
     tcase_add_loop_test(calls, after_many_answers_a_close_closes, 0, 2);
+    tcase_add_loop_test(calls, after_the_end_another_thread_may_close, 0, 2);
     tcase_add_loop_test(calls, nothing_more_comes, 0, 2);
     tcase_add_loop_test(calls, a_peer_that_takes_nothing, 0, 2);
     tcase_add_loop_test(calls, cancelled, 0, 2);
