@@ -52,6 +52,7 @@ struct supervisor {
     green_deadline drain_until;
     unsigned cut;
     bool announced;
+    bool failed; /* to start */
     int trouble;
 };
 
@@ -128,6 +129,11 @@ start_worker(struct supervisor *self)
 static void
 pause_repairs(struct supervisor *self)
 {
+    if (!self->announced) {
+        self->failed = true;
+        log_write(LOG_ERROR, "workers keep dying at their start: giving up");
+        return;
+    }
     unsigned doublings = self->crashes - QUICK_REPAIRS;
     uint64_t pause_ms = doublings > 6 ? REPAIR_PAUSE_MAX_MS : REPAIR_PAUSE_MS << doublings;
     self->repair_at = green_after(pause_ms);
@@ -220,17 +226,6 @@ bury(struct supervisor *self, size_t i)
     atomic_store(&stats_row(i)->connections, 0);
     atomic_store(&stats_row(i)->gauges[GAUGE_PID], 0);
     limits_sweep(i);
-}
-
-static bool
-nobody_left(const struct supervisor *self)
-{
-    for (size_t i = 0; i < self->places; i++) {
-        if (self->jobs[i] != NULL) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* ---- orders ---- */
@@ -400,7 +395,7 @@ wait_for_events(struct supervisor *self)
 static bool
 control(struct supervisor *self)
 {
-    while (!self->draining || !nobody_left(self)) {
+    while (!self->failed && (!self->draining || atomic_load(&self->board->alive) > 0)) {
         if (wait_for_events(self) == -ETIMEDOUT && self->draining &&
             green_after(0) >= self->drain_until) {
             return true;
@@ -494,5 +489,5 @@ supervise(struct server *server, const struct workforce *force)
     if (self.cut > 0) {
         leave_at_once(server, self.cut, timed_out);
     }
-    return 0;
+    return self.failed ? 1 : 0;
 }

@@ -4,6 +4,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -127,6 +128,18 @@ START_TEST(a_killed_worker_does_not_stop_the_drain)
     client_close(fd);
     int code = server_wait(&server);
     ck_assert_msg(code == 0 || code == 1, "ended with %d", code);
+}
+END_TEST
+
+START_TEST(without_a_worker_that_starts_echod_gives_up)
+{
+    setenv("GREEN_IO", "steam", 1);
+    struct server server = server_run(OPTIONS("--workers=2", "--port=0"));
+    ck_assert_int_eq(server_wait(&server), 1);
+    ck_assert_uint_gt(server_logged(&server, "GREEN_IO=steam: there is no such engine"), 0);
+    ck_assert_uint_eq(server_logged(&server, "giving up"), 1);
+    ck_assert_uint_eq(server_logged(&server, "listening"), 0);
+    ck_assert_uint_eq(server_workers(&server, NULL, 0), 0);
 }
 END_TEST
 
@@ -308,6 +321,7 @@ workers_add(TCase *tcase)
     tcase_add_test(tcase, workers_die_with_echod);
     tcase_add_test(tcase, workers_are_added_and_taken_away);
     if (mode->frugal) {
+        tcase_add_test(tcase, without_a_worker_that_starts_echod_gives_up);
         tcase_add_test(tcase, workers_taken_away_as_they_start_go);
         tcase_add_test(tcase, a_worker_whose_loop_stands_still_is_replaced);
         tcase_add_test(tcase, one_that_computes_for_ever_dumps_before_it_is_killed);
