@@ -117,9 +117,8 @@ drop_file(struct green__uring_io *self, struct green__stream *stream)
 {
     if (stream->kept) {
         stream->kept = false;
-        if (stream->sending) {
-            green__ring_enter(&self->ring, 0,
-                              0); /* its request may be queued, and names the file */
+        if (stream->sending) { /* its request may be queued, and names the file */
+            green__ring_enter(&self->ring, 0, 0);
         }
         green__ring_drop(&self->ring, stream->fd);
     }

@@ -74,6 +74,8 @@ green__seed_next(struct green__sched *sched)
         return NULL;
     }
     sched->seed_budget--;
+    sched->scouted = 0; /* who is fetched may be the one whom we take */
+    sched->walked = 0;
     struct green_job *before = NULL;
     struct green_job *job = sched->ready_first;
     uint32_t pick = green__random_below((uint32_t)sched->ready_count);

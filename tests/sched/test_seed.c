@@ -305,6 +305,42 @@ START_TEST(seed_is_of_one_thread)
 }
 END_TEST
 
+static int left;
+
+static intptr_t
+yield_often(void *arg)
+{
+    for (int i = 0; i < *(const int *)arg; i++) {
+        green_yield();
+    }
+    left--;
+    return 0;
+}
+
+/* What the loop knows of the next in turn is worth nothing after picks: two thirds end in them,
+ * more than the loop keeps the control blocks of. */
+START_TEST(a_crowd_goes_on_after_the_picks)
+{
+    enum { CROWD = 3000 };
+    static int yields[] = {3, 60};
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        for (int i = 0; i < CROWD; i++) {
+            ck_assert_int_eq(green_spawn(yield_often, &yields[i % 3 == 0], NULL), 0);
+        }
+        left = CROWD;
+        green_yield();
+        ck_assert_int_eq(green_seed_start(seed), 0);
+        while (left > CROWD / 3) {
+            green_yield();
+        }
+        ck_assert_uint_ne(green_seed_stop(), 0);
+        while (left > 0) {
+            green_yield();
+        }
+    }
+}
+END_TEST
+
 static intptr_t
 run_three_there(void *arg)
 {
@@ -354,6 +390,7 @@ main(void)
         what_comes_from_outside_is_waited_for,
         threads_and_the_pool_are_waited_for,
         seed_is_of_one_thread,
+        a_crowd_goes_on_after_the_picks,
         environment_seeds_every_thread,
         misuse_aborts,
     };
