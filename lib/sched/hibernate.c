@@ -221,7 +221,7 @@ lay_down(struct green__dormitory *dormitory, struct green_job *task)
     leave(dormitory, task);
     task->image = image;
     dormitory->count++;
-    dormitory->bytes += green__image_size(image);
+    dormitory->bytes += green__image_size(dormitory->patterns, image, task);
     give_pages(dormitory, &task->stack);
 }
 
@@ -231,9 +231,9 @@ green__hibernate_wake(struct green_job *task)
     struct green__dormitory *dormitory = task->sched->dormitory;
     int saved = errno;
     dormitory->count--;
-    dormitory->bytes -= green__image_size(task->image);
+    dormitory->bytes -= green__image_size(dormitory->patterns, task->image, task);
     take_pages(&task->stack);
-    green__image_unmake(task->image, task);
+    green__image_unmake(dormitory->patterns, task->image, task);
     task->image = NULL;
     enter(task->sched, task);
     errno = saved;

@@ -1,6 +1,11 @@
 /*
  * Images of sleeping stacks.
  *
+ * A pattern has the words of one stack, and a class for each: words of one class differ from the
+ * pattern's by one distance, whatever stack is compared with it. A stack that fits no pattern makes
+ * a new one of the nearest, whose classes are split where its words differ by several distances. So
+ * a pattern fits all that the one before did, and after a few of them all stacks of a kind.
+ *
  * Invariant: a pattern does not change, and is freed only when no image refers to it. All of it
  * belongs to one scheduler's thread.
  */
@@ -9,35 +14,39 @@
 #include "base/alloc.h"
 
 #define PATTERNS_MAX   16
-#define CODES_PER_WORD 32 /* two bits each in a word of 64 */
-#define BITS_PER_CODE  2
 #define BYTES_PER_WORD 8
 
-enum code {
+/** Classes of words. */
+enum {
     SAME,
-    OF_STACK, /* A pointer into the task's own stack: the same distance from its top. */
-    OF_BLOCK, /* A pointer into its control block. */
-    OTHER,    /* It is kept. */
+    OF_STACK, /* They move with the stack: pointers into it. */
+    OF_BLOCK, /* With the control block. */
+    KEPT,     /* The first of those whose distances an image keeps. */
+    CLASSES_MAX = 64,
 };
 
 struct pattern {
     size_t images;
-    size_t count; /* Of words. */
+    size_t count;   /* Of words. */
+    size_t classes; /* Including the first three. */
+    bool fresh;     /* Nothing was compared with it yet: all words are in SAME. */
     uintptr_t top;
     uintptr_t block;
+    uint8_t *class_of; /* Of each word; they lie behind the words. */
     uint64_t words[];
 };
 
 struct green__patterns {
-    size_t count;
+    unsigned count;
     struct pattern *patterns[PATTERNS_MAX];
 };
 
+#define PLAIN PATTERNS_MAX
+
 struct green__image {
-    struct pattern *pattern; /* NULL: all words are kept, without codes. */
-    uint32_t count;          /* Of words. */
-    uint32_t kept;
-    uint64_t data[]; /* Codes, then what is kept. */
+    uint8_t place;        /* Of its pattern; PLAIN: none. */
+    unsigned char kept[]; /* The distance of each class from KEPT on. Of a plain one, how many words
+                             there are, and those. */
 };
 
 static uintptr_t
@@ -46,102 +55,243 @@ top_of(const struct green_job *task)
     return (uintptr_t)task->stack.low + task->stack.size;
 }
 
-static size_t
-code_words(size_t count)
+/** The distances of the first classes. */
+static void
+know_distances(const struct pattern *pattern, const struct green_job *task, uint64_t *ret_by)
 {
-    return (count + CODES_PER_WORD - 1) / CODES_PER_WORD;
+    ret_by[SAME] = 0;
+    ret_by[OF_STACK] = top_of(task) - pattern->top;
+    ret_by[OF_BLOCK] = (uintptr_t)task - pattern->block;
 }
 
-static struct pattern *
-make_pattern(const uint64_t *words, size_t count, const struct green_job *task)
+/**
+ * How many words do not fit.
+ *
+ * @param ret_by  Set to the distance of each class: that of its first word.
+ */
+static size_t
+count_misfits(const struct pattern *pattern, const uint64_t *words, const struct green_job *task,
+              uint64_t ret_by[CLASSES_MAX])
 {
-    struct pattern *pattern = green__alloc(sizeof *pattern + count * sizeof *words);
+    size_t classes = KEPT; /* new ones come in their order */
+    size_t misfits = 0;
+    know_distances(pattern, task, ret_by);
+    for (size_t i = 0; i < pattern->count; i++) {
+        uint64_t by = words[i] - pattern->words[i];
+        if (pattern->class_of[i] == classes) {
+            ret_by[classes++] = by;
+        }
+        misfits += by != ret_by[pattern->class_of[i]];
+    }
+    return misfits;
+}
+
+/* ---- patterns ---- */
+
+/** One of these words, without classes; NULL without memory. */
+static struct pattern *
+create(const uint64_t *words, size_t count, uintptr_t top, uintptr_t block)
+{
+    struct pattern *pattern =
+        green__alloc_zeroed(sizeof *pattern + count * (sizeof *words + sizeof(uint8_t)));
     if (pattern != NULL) {
-        pattern->images = 0;
         pattern->count = count;
-        pattern->top = top_of(task);
-        pattern->block = (uintptr_t)task;
+        pattern->classes = KEPT;
+        pattern->fresh = true;
+        pattern->top = top;
+        pattern->block = block;
+        pattern->class_of = (uint8_t *)&pattern->words[count];
         memcpy(pattern->words, words, count * sizeof *words);
     }
     return pattern;
 }
 
-/** How many of its words an image would have to keep. */
-static size_t
-differences(const struct pattern *pattern, const uint64_t *words, const struct green_job *task)
+/** The parts that the classes of a pattern fall into, in the order of their first words. */
+struct split {
+    size_t count;
+    struct {
+        unsigned of; /* Which class. */
+        uint64_t by;
+    } parts[CLASSES_MAX];
+};
+
+/** Which part a word of a class is in that differs by so much; CLASSES_MAX when there are too many.
+ */
+static unsigned
+part_of(struct split *split, bool fresh, unsigned of, uint64_t by)
 {
-    uint64_t moved = top_of(task) - pattern->top;
-    uint64_t block = (uintptr_t)task - pattern->block;
-    size_t others = 0;
-    for (size_t i = 0; i < pattern->count; i++) {
-        uint64_t by = words[i] - pattern->words[i];
-        others += by != 0 && by != moved && by != block;
+    for (unsigned part = 0; part < split->count; part++) {
+        bool may_be_there = split->parts[part].of == of || (fresh && part < KEPT);
+        if (may_be_there && split->parts[part].by == by) {
+            return part;
+        }
     }
-    return others;
+    if (split->count == CLASSES_MAX) {
+        return CLASSES_MAX;
+    }
+    split->parts[split->count].of = of;
+    split->parts[split->count].by = by;
+    return (unsigned)split->count++;
 }
 
-/** The pattern that the words are most like, or a new one of theirs when none is like them. */
+/** Make a pattern that fits what another one does, and this stack; NULL when there is no room. */
 static struct pattern *
-find_pattern(struct green__patterns *patterns, const uint64_t *words, size_t count,
-             const struct green_job *task)
+refine(const struct pattern *from, const uint64_t *words, const struct green_job *task)
 {
-    struct pattern *best = NULL;
-    struct pattern **unused = NULL;
-    size_t best_others = count / 2;
-    for (size_t i = 0; i < patterns->count; i++) {
-        struct pattern *pattern = patterns->patterns[i];
-        size_t others = pattern->count == count ? differences(pattern, words, task) : count;
-        if (others < best_others) {
-            best = pattern;
-            best_others = others;
+    uint64_t by[KEPT];
+    struct split split = {.count = KEPT};
+    struct pattern *pattern = create(from->words, from->count, from->top, from->block);
+    if (pattern == NULL) {
+        return NULL;
+    }
+    know_distances(from, task, by);
+    for (unsigned i = 0; i < KEPT; i++) {
+        split.parts[i].of = i;
+        split.parts[i].by = by[i];
+    }
+    for (size_t i = 0; i < from->count; i++) {
+        unsigned part = part_of(&split, from->fresh, from->class_of[i], words[i] - from->words[i]);
+        if (part == CLASSES_MAX) {
+            green__free(pattern);
+            return NULL;
         }
-        unused = pattern->images == 0 ? &patterns->patterns[i] : unused;
+        pattern->class_of[i] = (uint8_t)part;
     }
-    if (best != NULL || (patterns->count == PATTERNS_MAX && unused == NULL)) {
-        return best;
-    }
-    struct pattern *pattern = make_pattern(words, count, task);
-    if (pattern != NULL) {
-        if (patterns->count < PATTERNS_MAX) {
-            unused = &patterns->patterns[patterns->count++];
-            *unused = NULL;
-        }
-        green__free(*unused);
-        *unused = pattern;
-    }
+    pattern->classes = split.count;
+    pattern->fresh = false;
     return pattern;
 }
 
-static struct green__image *
-allocate(struct pattern *pattern, size_t count, size_t kept)
+/** A place for a new one: where the one that is there has no images; PATTERNS_MAX for none. */
+static unsigned
+find_room(const struct green__patterns *patterns)
 {
-    size_t codes = pattern == NULL ? 0 : code_words(count);
-    struct green__image *image = green__alloc(sizeof *image + (codes + kept) * sizeof(uint64_t));
+    unsigned place = 0;
+    while (place < patterns->count && patterns->patterns[place]->images > 0) {
+        place++;
+    }
+    return place;
+}
+
+/** Put a pattern into its place, of which there is one; its place, or PLAIN without memory. */
+static unsigned
+add(struct green__patterns *patterns, unsigned place, struct pattern *pattern)
+{
+    if (pattern == NULL) {
+        return PLAIN;
+    }
+    if (place == patterns->count) {
+        patterns->count++;
+    } else {
+        green__free(patterns->patterns[place]);
+    }
+    patterns->patterns[place] = pattern;
+    return place;
+}
+
+/** Where the pattern is that the words fit, the one with the fewest classes, and if need be a new
+ * one; PLAIN when there is none. */
+static unsigned
+find_pattern(struct green__patterns *patterns, const uint64_t *words, size_t count,
+             const struct green_job *task)
+{
+    uint64_t by[CLASSES_MAX];
+    const struct pattern *best = NULL;
+    const struct pattern *nearest = NULL;
+    unsigned best_place = PLAIN;
+    size_t least = count / 2;
+    for (unsigned i = 0; i < patterns->count; i++) {
+        const struct pattern *pattern = patterns->patterns[i];
+        size_t misfits = pattern->count == count ? count_misfits(pattern, words, task, by) : count;
+        if (misfits == 0 && (best == NULL || pattern->classes < best->classes)) {
+            best = pattern;
+            best_place = i;
+        } else if (misfits < least) {
+            nearest = pattern;
+            least = misfits;
+        }
+    }
+    unsigned room = find_room(patterns);
+    if (best != NULL || room == PATTERNS_MAX) {
+        return best_place;
+    }
+    return add(patterns, room,
+               nearest != NULL ? refine(nearest, words, task)
+                               : create(words, count, top_of(task), (uintptr_t)task));
+}
+
+void
+green__patterns_free(struct green__patterns *patterns)
+{
+    for (size_t i = 0; patterns != NULL && i < patterns->count; i++) {
+        green__free(patterns->patterns[i]);
+    }
+    green__free(patterns);
+}
+
+/* ---- images ---- */
+
+/* Distances are mostly short: seven bits a byte, the lowest first, the sign below them (LEB128). */
+#define BITS_PER_BYTE 7
+#define MORE          (1u << BITS_PER_BYTE)
+#define DISTANCE_MAX  10 /* bytes */
+
+static unsigned char *
+put_distance(unsigned char *to, uint64_t by)
+{
+    uint64_t left = by << 1 ^ (by >> 63 != 0 ? UINT64_MAX : 0);
+    for (; left >= MORE; left >>= BITS_PER_BYTE) {
+        *to++ = (unsigned char)(left | MORE);
+    }
+    *to++ = (unsigned char)left;
+    return to;
+}
+
+static const unsigned char *
+get_distance(const unsigned char *from, uint64_t *ret_by)
+{
+    uint64_t got = 0;
+    unsigned shift = 0;
+    for (; (*from & MORE) != 0; from++, shift += BITS_PER_BYTE) {
+        got |= (uint64_t)(*from & (MORE - 1)) << shift;
+    }
+    got |= (uint64_t)*from << shift;
+    *ret_by = got >> 1 ^ ((got & 1) != 0 ? UINT64_MAX : 0);
+    return from + 1;
+}
+
+/** An image of a stack that fits no pattern. */
+static struct green__image *
+make_plain(const uint64_t *words, size_t count)
+{
+    struct green__image *image = green__alloc(sizeof *image + sizeof count + count * sizeof *words);
     if (image != NULL) {
-        image->pattern = pattern;
-        image->count = (uint32_t)count;
-        image->kept = (uint32_t)kept;
+        image->place = PLAIN;
+        memcpy(image->kept, &count, sizeof count);
+        memcpy(image->kept + sizeof count, words, count * sizeof *words);
     }
     return image;
 }
 
-static void
-encode(struct green__image *image, const uint64_t *words, const struct green_job *task)
+static struct green__image *
+make_of(struct pattern *pattern, unsigned place, const uint64_t *words,
+        const struct green_job *task)
 {
-    const struct pattern *pattern = image->pattern;
-    uint64_t moved = top_of(task) - pattern->top;
-    uint64_t block = (uintptr_t)task - pattern->block;
-    uint64_t *codes = image->data;
-    uint64_t *keep = codes + code_words(image->count);
-    memset(codes, 0, code_words(image->count) * sizeof *codes);
-    for (size_t i = 0; i < image->count; i++) {
-        uint64_t by = words[i] - pattern->words[i];
-        uint64_t code = by == 0 ? SAME : by == moved ? OF_STACK : by == block ? OF_BLOCK : OTHER;
-        codes[i / CODES_PER_WORD] |= code << (i % CODES_PER_WORD * BITS_PER_CODE);
-        if (code == OTHER) {
-            *keep++ = words[i];
-        }
+    uint64_t by[CLASSES_MAX] = {0};
+    unsigned char kept[CLASSES_MAX * DISTANCE_MAX];
+    unsigned char *end = kept;
+    count_misfits(pattern, words, task, by);
+    for (unsigned i = KEPT; i < pattern->classes; i++) {
+        end = put_distance(end, by[i]);
     }
+    size_t size = (size_t)(end - kept);
+    struct green__image *image = green__alloc(sizeof *image + size);
+    if (image != NULL) {
+        image->place = (uint8_t)place;
+        memcpy(image->kept, kept, size);
+        pattern->images++;
+    }
+    return image;
 }
 
 struct green__image *
@@ -155,35 +305,45 @@ green__image_make(struct green__patterns **patterns, const struct green_job *tas
             return NULL;
         }
     }
-    struct pattern *pattern = find_pattern(*patterns, words, count, task);
-    size_t kept = pattern == NULL ? count : differences(pattern, words, task);
-    struct green__image *image = allocate(pattern, count, kept);
-    if (image == NULL) {
-        return NULL;
+    unsigned place = find_pattern(*patterns, words, count, task);
+    return place == PLAIN ? make_plain(words, count)
+                          : make_of((*patterns)->patterns[place], place, words, task);
+}
+
+/** Read the distances of all classes; returns where they end in the image. */
+static const unsigned char *
+distances(const struct green__image *image, const struct pattern *pattern,
+          const struct green_job *task, uint64_t *ret_by)
+{
+    const unsigned char *from = image->kept;
+    know_distances(pattern, task, ret_by);
+    for (unsigned i = KEPT; i < pattern->classes; i++) {
+        from = get_distance(from, &ret_by[i]);
     }
-    if (pattern == NULL) {
-        memcpy(image->data, words, count * sizeof *words);
-    } else {
-        pattern->images++;
-        encode(image, words, task);
-    }
-    return image;
+    return from;
+}
+
+static size_t
+plain_count(const struct green__image *image)
+{
+    size_t count;
+    memcpy(&count, image->kept, sizeof count);
+    return count;
 }
 
 void
-green__image_unmake(struct green__image *image, const struct green_job *task)
+green__image_unmake(struct green__patterns *patterns, struct green__image *image,
+                    const struct green_job *task)
 {
     uint64_t *words = task->context.sp;
-    struct pattern *pattern = image->pattern;
-    if (pattern == NULL) {
-        memcpy(words, image->data, image->count * sizeof *words);
+    if (image->place == PLAIN) {
+        memcpy(words, image->kept + sizeof(size_t), plain_count(image) * sizeof *words);
     } else {
-        const uint64_t by[] = {0, top_of(task) - pattern->top, (uintptr_t)task - pattern->block};
-        const uint64_t *codes = image->data;
-        const uint64_t *kept = codes + code_words(image->count);
-        for (size_t i = 0; i < image->count; i++) {
-            unsigned code = codes[i / CODES_PER_WORD] >> (i % CODES_PER_WORD * BITS_PER_CODE) & 3;
-            words[i] = code == OTHER ? *kept++ : pattern->words[i] + by[code];
+        struct pattern *pattern = patterns->patterns[image->place];
+        uint64_t by[CLASSES_MAX];
+        distances(image, pattern, task, by);
+        for (size_t i = 0; i < pattern->count; i++) {
+            words[i] = pattern->words[i] + by[pattern->class_of[i]];
         }
         pattern->images--;
     }
@@ -191,17 +351,13 @@ green__image_unmake(struct green__image *image, const struct green_job *task)
 }
 
 size_t
-green__image_size(const struct green__image *image)
+green__image_size(const struct green__patterns *patterns, const struct green__image *image,
+                  const struct green_job *task)
 {
-    size_t codes = image->pattern == NULL ? 0 : code_words(image->count);
-    return sizeof *image + (codes + image->kept) * sizeof(uint64_t);
-}
-
-void
-green__patterns_free(struct green__patterns *patterns)
-{
-    for (size_t i = 0; patterns != NULL && i < patterns->count; i++) {
-        green__free(patterns->patterns[i]);
+    uint64_t by[CLASSES_MAX];
+    if (image->place == PLAIN) {
+        return sizeof *image + sizeof(size_t) + plain_count(image) * sizeof(uint64_t);
     }
-    green__free(patterns);
+    const struct pattern *pattern = patterns->patterns[image->place];
+    return (size_t)(distances(image, pattern, task, by) - (const unsigned char *)image);
 }

@@ -158,7 +158,7 @@ START_TEST(pages_go_and_images_are_small)
     }
     size_t bytes;
     green__hibernate_count(green_self()->sched, &bytes);
-    ck_assert_uint_lt(bytes / SLEEPERS, 1024); /* more than a kibibyte is alive */
+    ck_assert_uint_lt(bytes / SLEEPERS, 64); /* more than a kibibyte is alive */
     for (int i = 0; i < SLEEPERS; i++) {
         send_one(&sleepers[i]);
         ck_assert_int_eq(end(&sleepers[i]), 0);
