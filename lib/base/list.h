@@ -68,4 +68,44 @@ green__list_shift(struct green__list *list)
     return first;
 }
 
+/* ---- rings: lists that are known by their first member, NULL when there is none ---- */
+
+/** Add a member behind all others. */
+static inline void
+green__ring_append(struct green__list **ring, struct green__list *member)
+{
+    if (*ring == NULL) {
+        green__list_init(member);
+        *ring = member;
+    } else {
+        green__list_append(*ring, member);
+    }
+}
+
+/** Take a member out; false when it was in no ring. Its links were set before. */
+static inline bool
+green__ring_remove(struct green__list **ring, struct green__list *member)
+{
+    bool alone = green__list_empty(member);
+    if (alone && *ring != member) {
+        return false;
+    }
+    if (*ring == member) {
+        *ring = alone ? NULL : member->next;
+    }
+    green__list_remove(member);
+    return true;
+}
+
+/** Take the first member out; NULL when there is none. */
+static inline struct green__list *
+green__ring_shift(struct green__list **ring)
+{
+    struct green__list *first = *ring;
+    if (first != NULL) {
+        green__ring_remove(ring, first);
+    }
+    return first;
+}
+
 #endif

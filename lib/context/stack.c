@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/alloc.h"
@@ -48,7 +49,7 @@ struct green__stack_class {
     struct slab *slabs; /* The newest first; the others are all handed out. */
     size_t next_slots;
     size_t handed_out;
-    struct green__stack *pile;
+    void **pile; /* The tops of stacks that nobody uses. */
     size_t capacity;
     size_t count;
     size_t cold;
@@ -252,11 +253,16 @@ reserve_pile(struct green__stack_class *class)
     if (class->handed_out < class->capacity) {
         return 0;
     }
+    /* Not reallocated: that would touch all of it, also what was never used. */
     size_t capacity = class->capacity == 0 ? FIRST_PILE : class->capacity * 2;
-    struct green__stack *pile = green__realloc(class->pile, capacity * sizeof *pile);
+    void **pile = green__alloc(capacity * sizeof *pile);
     if (pile == NULL) {
         return -ENOMEM;
     }
+    if (class->count > 0) {
+        memcpy(pile, class->pile, class->count * sizeof *pile);
+    }
+    green__free(class->pile);
     class->pile = pile;
     class->capacity = capacity;
     return 0;
@@ -317,11 +323,21 @@ green__stack_take(struct green__stack_pool *pool, size_t size, struct green__sta
         return err;
     }
     count(&pool->used, 1);
-    *ret_stack = class->pile[--class->count];
+    *ret_stack = green__stack_at(class->pile[--class->count], class);
     if (class->cold > class->count) {
         class->cold = class->count;
     }
     return 0;
+}
+
+struct green__stack
+green__stack_at(void *top, struct green__stack_class *class)
+{
+    /* Its pages end above the top, by less than a page. */
+    uintptr_t page = class->stride - class->bytes;
+    size_t colour = -(uintptr_t)top & (page - 1);
+    size_t size = class->bytes - colour;
+    return (struct green__stack){(char *)top - size, size, class};
 }
 
 void
@@ -330,12 +346,12 @@ green__stack_give(const struct green__stack *stack)
     struct green__stack_class *class = stack->class;
     tell_given(stack);
     count(&class->pool->used, (size_t)-1);
-    class->pile[class->count++] = *stack;
+    class->pile[class->count++] = (char *)stack->low + stack->size;
     if (class->count - class->cold > class->warm_limit) {
         /* The stack that waits longest goes cold, so that the top of the pile stays warm. Advice
          * leaves guards in place; where it is refused (locked memory), the pages just stay. */
-        const struct green__stack *oldest = &class->pile[class->cold++];
-        (void)green__stack_system.madvise(oldest->low, class->bytes, MADV_DONTNEED);
+        struct green__stack oldest = green__stack_at(class->pile[class->cold++], class);
+        (void)green__stack_system.madvise(oldest.low, class->bytes, MADV_DONTNEED);
     }
 }
 

@@ -73,6 +73,9 @@ void green__stack_pool_destroy(struct green__stack_pool *pool);
  */
 int green__stack_take(struct green__stack_pool *pool, size_t size, struct green__stack *ret_stack);
 
+/** The stack of a class that has this top. */
+struct green__stack green__stack_at(void *top, struct green__stack_class *class);
+
 /** Give a stack back to the pool that it is from. Nothing runs on it. */
 void green__stack_give(const struct green__stack *stack);
 

@@ -127,7 +127,7 @@ add_line(struct text *text, const struct green__finding *finding, size_t place)
         add(text, ", runs %s", entry);
     }
     if (finding->cycle) {
-        bool end = job->waiter.want == GREEN__WANT_END;
+        bool end = job->own->waiter.want == GREEN__WANT_END;
         add(text, end ? "; that is " : "; held by ");
         add_who(text, finding->jobs[place + 1 < finding->count ? place + 1 : 0]);
     }

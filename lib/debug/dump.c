@@ -70,8 +70,8 @@ collect(struct green_job *job, void *arg)
     }
     struct person *person = &dump->people[dump->people_count++];
     green__describe(job, &person->who);
-    person->thread = atomic_load(&job->thread_id);
-    person->sched = atomic_load(&job->doorbell);
+    person->thread = atomic_load(&green__host_of(job)->thread_id);
+    person->sched = atomic_load(&green__host_of(job)->doorbell);
     if (job->kind == GREEN_PROCESS && person->thread == 0) {
         person->pid = green_job_pid(job);
     }
@@ -95,7 +95,7 @@ ask(struct green__sched *sched, void *arg)
     struct dump *dump = arg;
     struct person *person = host_of(dump, sched);
     green__lock(&sched->tasks_lock);
-    bool idle = green__list_empty(&sched->tasks);
+    bool idle = green__sched_next_task(sched, NULL) == NULL;
     green__unlock(&sched->tasks_lock);
     if (person == NULL || idle) {
         return; /* a thread without tasks runs no loop that could answer */
@@ -118,10 +118,10 @@ look_from_outside(struct green__sched *sched, void *arg)
     uint64_t looked = atomic_load_explicit(&sched->stamp, memory_order_relaxed);
     person->busy_ns = now > looked ? now - looked : 0;
     green__lock(&sched->tasks_lock);
-    for (struct green__list *link = sched->tasks.next; link != &sched->tasks; link = link->next) {
+    const struct green_job *task = NULL;
+    while ((task = green__sched_next_task(sched, task)) != NULL) {
         if (person->unasked < UNASKED_MAX) {
-            green__describe(GREEN__CONTAINER(link, struct green_job, member),
-                            &person->tasks[person->unasked]);
+            green__describe(task, &person->tasks[person->unasked]);
         }
         person->unasked++;
     }

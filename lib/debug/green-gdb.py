@@ -53,16 +53,26 @@ def scheds():
 
 
 def others():
-    return walk(static("all", "sched/registry.c"), "struct green_job", "registered")
+    """Threads and processes."""
+    return walk(static("all", "sched/registry.c"), "struct green__host", "registered")
 
 
 def workers():
     """Every worker that the program has, with the loop that a task belongs to."""
-    for job in others():
-        yield job, None
+    for host in others():
+        yield host["job"], None
     for sched in scheds():
-        for job in walk(sched["tasks"], "struct green_job", "member"):
-            yield job, sched
+        tasks = sched["tasks"]
+        first, last = tasks.type.range()
+        for sort in range(first, last + 1):
+            for job in walk(tasks[sort], "struct green_job", "member"):
+                yield job, sched
+
+
+def thread_of(job):
+    """The kernel's number of the thread that a thread or process is; 0 in a parent."""
+    host = gdb.lookup_type("struct green__host").pointer()
+    return int(job.address.cast(host)["thread_id"])
 
 
 def text(value):
@@ -94,7 +104,7 @@ def describe(job):
     state = STATES[int(job["state"])]
     wait = text(job["waits_for"])
     which = int(job["waits_on"])
-    if kind == "process" and int(job["thread_id"]) == 0:
+    if kind == "process" and thread_of(job) == 0:
         state = "child"
     elif wait:
         state = ("waits for " if state != "ready" else "ready, waited for ") + wait
@@ -181,7 +191,7 @@ def show_frame(number, frame):
 
 def show_thread(job):
     """Of a worker that runs, or whose thread sleeps in the kernel: the thread's own frames."""
-    thread = int(job["thread_id"])
+    thread = thread_of(job)
     before = gdb.selected_thread()
     for one in gdb.selected_inferior().threads():
         if one.ptid[1] == thread:
@@ -199,9 +209,11 @@ def show_thread(job):
 
 def backtrace(job, sched):
     gdb.write(describe(job) + "\n")
-    if KINDS[int(job["kind"])] == "process" and int(job["thread_id"]) == 0:
+    if KINDS[int(job["kind"])] == "process" and thread_of(job) == 0:
         return
-    if not running_on(job) and sched is not None:
+    if int(job["asleep"]):
+        gdb.write("    (its stack hibernates)\n")
+    elif not running_on(job) and sched is not None:
         for number, frame in enumerate(parked.frames(int(job["context"]["sp"]))):
             show_frame(number, frame)
     else:

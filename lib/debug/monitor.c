@@ -64,8 +64,8 @@ look_at(struct green__sched *sched, void *arg)
         sched->watched_switches = switches;
         sched->watched_since = look->now;
     } else if (look->now - sched->watched_since >= look->limit_ns && look->count < SUSPECTS_MAX) {
-        look->suspects[look->count++] =
-            (struct suspect){atomic_load(&sched->host->thread_id), switches, sched->watched_since};
+        look->suspects[look->count++] = (struct suspect){
+            atomic_load(&green__host_of(sched->host)->thread_id), switches, sched->watched_since};
     }
 }
 

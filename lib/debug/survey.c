@@ -126,10 +126,11 @@ walk_task(struct green__survey *survey, const struct green_job *task, struct gre
         green__probe_here(survey->modules, &own);
         *ret_walk = own.walk;
     } else if (green__context_registers(&task->context, &registers)) {
-        const struct green__stack *stack =
-            task->coroutine != NULL ? &task->coroutine->stack : &task->stack;
+        const struct green__coroutine *coroutine = task->own->coroutine;
+        struct green__stack stack =
+            coroutine != NULL ? coroutine->stack : green__worker_stack(task);
         struct green__memory memory = {registers.values[GREEN__REGISTER_SP],
-                                       (uintptr_t)stack->low + stack->size};
+                                       (uintptr_t)stack.low + stack.size};
         green__unwind(survey->modules, &survey->rows, memory, &registers, false, ret_walk);
     }
 }
@@ -138,7 +139,7 @@ walk_task(struct green__survey *survey, const struct green_job *task, struct gre
 static void
 walk_any_task(struct green__survey *survey, struct green_job *task, struct green__walk *ret_walk)
 {
-    bool hibernates = task->image != NULL;
+    bool hibernates = task->asleep;
     if (hibernates) {
         green__hibernate_wake(task);
     }
@@ -173,13 +174,15 @@ green__survey_make(struct green__survey *survey, struct green__sched *sched)
     if (green__running == sched->host) {
         green__probe_here(survey->modules, &survey->host);
     }
-    for (const struct green__list *link = sched->tasks.next; link != &sched->tasks;
-         link = link->next) {
+    struct green_job *task = green__sched_next_task(sched, NULL);
+    while (task != NULL) {
+        struct green_job *next = green__sched_next_task(sched, task); /* a look may move it */
         survey->tasks++;
         if (survey->tasks > GREEN__WALKS_MAX) {
             survey->left_out++;
         } else {
-            look_at(survey, GREEN__CONTAINER(link, struct green_job, member));
+            look_at(survey, task);
         }
+        task = next;
     }
 }

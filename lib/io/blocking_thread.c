@@ -49,8 +49,8 @@ run(void *arg)
     if (given_up) {
         struct green_job *caller = errand->caller;
         errand->drop(errand->arg);
-        atomic_fetch_sub(&caller->errands, 1);
-        green__futex_wake(&caller->errands, 1);
+        atomic_fetch_sub(&green__host_of(caller)->errands, 1);
+        green__futex_wake(&green__host_of(caller)->errands, 1);
         green_job_put(caller);
     }
     put(errand);
@@ -93,7 +93,7 @@ await(struct errand *errand, struct green_job *self)
     } else {
         errand->given_up = true;
         errand->caller = green_job_get(self);
-        atomic_fetch_add(&self->errands, 1);
+        atomic_fetch_add(&green__host_of(self)->errands, 1);
     }
     green__waitq_unlock(&errand->queue);
     return err;

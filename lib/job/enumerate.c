@@ -40,8 +40,9 @@ static void
 gather_tasks(struct green__sched *sched, void *arg)
 {
     green__lock(&sched->tasks_lock);
-    for (struct green__list *link = sched->tasks.next; link != &sched->tasks; link = link->next) {
-        gather(arg, GREEN__CONTAINER(link, struct green_job, member));
+    struct green_job *task = NULL;
+    while ((task = green__sched_next_task(sched, task)) != NULL) {
+        gather(arg, task);
     }
     green__unlock(&sched->tasks_lock);
 }

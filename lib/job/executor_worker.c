@@ -138,7 +138,7 @@ take_work(struct green__crewman *self, bool counted)
                                  "work of an executor");
         self->job->firm--;
         if (err == 0) {
-            counted = self->job->waiter.value != NULL;
+            counted = self->job->own->waiter.value != NULL;
             green__lock(&executor->lock);
         }
     }

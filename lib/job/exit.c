@@ -34,7 +34,7 @@ green__exit_watch_slow(void)
 void
 green__exit_add(struct green_job *job)
 {
-    green__registry_add(job);
+    green__registry_add(green__host_of(job));
     if (job->daemon) {
         return;
     }
@@ -48,7 +48,7 @@ green__exit_add(struct green_job *job)
 void
 green__exit_remove(struct green_job *job)
 {
-    green__registry_remove(job);
+    green__registry_remove(green__host_of(job));
     green__lock(&lock);
     bool listed = !green__list_empty(&job->member);
     green__list_remove(&job->member);

@@ -27,7 +27,7 @@ is_wanted(void)
     bool alone =
         green__worker_threads() <= 1 && (forker->sched == NULL || forker->sched->task_count == 0);
     return (GREEN__FORK_LEAVES_STACK && !alone) || forker->kind == GREEN_TASK ||
-           forker->coroutine != NULL;
+           forker->own->coroutine != NULL;
 }
 
 int

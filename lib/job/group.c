@@ -126,7 +126,7 @@ take_place(struct green_group *group, green_deadline deadline)
         err = green__wait_in(green__group_lock(group), green__waiters_list(&group->spawners), self,
                              deadline, "room in a group");
         if (err == 0) {
-            return GREEN__RESULT_OF(self->waiter.value);
+            return GREEN__RESULT_OF(self->own->waiter.value);
         }
     }
     unlock(group);

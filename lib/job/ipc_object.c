@@ -226,9 +226,9 @@ join_thread(void)
 static void
 wake_follower(struct green__list *link)
 {
-    struct green_job *job = GREEN__CONTAINER(link, struct green_job, waiter.link);
+    const struct green__waiter *waiter = GREEN__CONTAINER(link, struct green__waiter, link);
     green__list_remove(link);
-    green__wait_wake(job);
+    green__wait_wake(waiter->job);
 }
 
 /** One less waits. Somebody leads, if anybody is left. */
@@ -293,10 +293,10 @@ follow(struct green_job *self, struct green__ipc_place *place, green_deadline de
        const char *what)
 {
     green__wait_begin(self);
-    self->waiter.value = place;
-    green__list_append(&mine.followers, &self->waiter.link);
+    self->own->waiter.value = place;
+    green__list_append(&mine.followers, &self->own->waiter.link);
     int err = green__wait_park(self, deadline, what);
-    green__list_remove(&self->waiter.link);
+    green__list_remove(&self->own->waiter.link);
     return err;
 }
 

@@ -31,7 +31,7 @@
 #include "sched/wait.h"
 
 struct process {
-    struct green_job job;
+    struct green__host host;
     struct green__child *child;
     pid_t pid;
     pid_t parent; /**< Who spawned it: to others its descriptors and its place mean nothing. */
@@ -58,7 +58,7 @@ static struct green__lock spawning;
 static struct process *
 process_of(const struct green_job *job)
 {
-    return GREEN__CONTAINER(job, struct process, job);
+    return GREEN__CONTAINER(job, struct process, host.job);
 }
 
 /** Whether the calling process is the one that spawned it, and not a later child with a copy. */
@@ -148,7 +148,7 @@ run_entry(void *pipes)
 _Noreturn static void
 child_main(struct process *process, const struct green_spawn_options *options, struct pipes *pipes)
 {
-    struct green_job *self = &process->job;
+    struct green_job *self = &process->host.job;
     const struct green_job *forker = green__running;
     green__unlock(&spawning);
     __fpurge(stdout); /* what other threads have printed since is our parent's to write */
@@ -171,7 +171,7 @@ child_main(struct process *process, const struct green_spawn_options *options, s
         hold_lifeline(pipes->lifeline[0]);
     }
     process->pid = getpid();
-    self->locals = forker != NULL ? forker->locals : NULL;
+    self->own->locals = forker != NULL ? forker->own->locals : NULL;
     green__worker_attach(self);
     green__worker_fork_child();
     this_process = self;
@@ -179,7 +179,7 @@ child_main(struct process *process, const struct green_spawn_options *options, s
     green__kernel_forked();
     sigdelset(&pipes->mask, green__kernel_foreign_signal()); /* it is how our parent cancels us */
 
-    green__fork_stack_enter(&self->stack);
+    green__fork_stack_enter(&process->host.stack);
     run(pipes);
 }
 
@@ -285,7 +285,7 @@ start(struct process *process, const struct green_spawn_options *options)
 static int
 prepare(struct process *process, const struct green_spawn_options *options)
 {
-    int err = green__job_set_name(&process->job, options);
+    int err = green__job_set_name(&process->host.job, options);
     if (err == 0 && (process->child = green__child_reserve()) == NULL) {
         err = -ENOMEM;
     }
@@ -300,9 +300,8 @@ green__process_spawn(green_entry entry, void *arg, const struct green_spawn_opti
     if (process == NULL) {
         return -ENOMEM;
     }
-    struct green_job *job = &process->job;
-    green__worker_init(job, GREEN_PROCESS, entry, arg);
-    job->release = process_release;
+    struct green_job *job = &process->host.job;
+    green__host_init(&process->host, GREEN_PROCESS, entry, arg, process_release);
     job->daemon = options->daemon;
     process->parent = getpid();
     process->pidfd = -1;
@@ -332,10 +331,10 @@ settle(struct process *process)
 {
     intptr_t value;
     ssize_t got = read(process->value_fd, &value, sizeof value);
-    process->job.lost = got != (ssize_t)sizeof value;
-    green__worker_announce(&process->job, process->job.lost ? 0 : value);
-    process->job.ended = true;
-    while (green__waitq_wake_one(&process->job.end)) {
+    process->host.job.lost = got != (ssize_t)sizeof value;
+    green__worker_announce(&process->host.job, process->host.job.lost ? 0 : value);
+    process->host.job.ended = true;
+    while (green__waitq_wake_one(&process->host.job.end)) {
     }
 }
 
@@ -343,10 +342,10 @@ settle(struct process *process)
 static bool
 has_ended(struct process *process)
 {
-    if (!process->job.announced && is_ours(process) && green__child_ended(process->child)) {
+    if (!process->host.job.announced && is_ours(process) && green__child_ended(process->child)) {
         settle(process);
     }
-    return process->job.ended;
+    return process->host.job.ended;
 }
 
 /** Wait for the pidfd. */
@@ -369,8 +368,8 @@ watch(const struct process *process, green_deadline deadline)
 static int
 wait_end(struct process *process, green_deadline deadline)
 {
-    struct green__waitq *end = &process->job.end;
-    if (process->watched || process->job.announced) {
+    struct green__waitq *end = &process->host.job.end;
+    if (process->watched || process->host.job.announced) {
         return green__waitq_wait(end, green__self(), deadline, "the end of a process");
     }
     process->watched = true;
@@ -434,7 +433,7 @@ static int
 send_signal(struct process *process, int signo)
 {
     if (!is_ours(process)) {
-        return &process->job == this_process && kill(getpid(), signo) == 0 ? 0 : -ESRCH;
+        return &process->host.job == this_process && kill(getpid(), signo) == 0 ? 0 : -ESRCH;
     }
     return syscall(SYS_pidfd_send_signal, process->pidfd, signo, NULL, 0) == 0 ? 0 : -errno;
 }

@@ -22,14 +22,15 @@ green__task_spawn(green_entry entry, void *arg, const struct green_spawn_options
     }
     task->daemon = options->daemon;
     task->save_fpu = options->save_fpu;
-    task->hibernate_ms = options->hibernate_ms;
     err = green__job_set_name(task, options);
     /* One is its scheduler's. Counted now: once it is in the scheduler's list, other threads find
      * it. */
     atomic_store_explicit(&task->references, ret_job != NULL ? 2 : 1, memory_order_relaxed);
     if (err == 0) {
         size_t size = options->stack_size == 0 ? GREEN__STACK_DEFAULT : options->stack_size;
-        err = size < GREEN__STACK_MIN ? -EINVAL : green__sched_spawn(sched, task, size);
+        err = size < GREEN__STACK_MIN
+                  ? -EINVAL
+                  : green__sched_spawn(sched, task, size, options->hibernate_ms);
     }
     if (err != 0) {
         atomic_store_explicit(&task->references, 1, memory_order_relaxed);

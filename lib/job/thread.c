@@ -76,7 +76,7 @@ static void
 thread_release(struct green_job *job)
 {
     green__worker_fini(job);
-    green__free(job);
+    green__free(green__host_of(job));
 }
 
 static void *
@@ -131,12 +131,12 @@ int
 green__thread_spawn(green_entry entry, void *arg, const struct green_spawn_options *options,
                     struct green_job **ret_job)
 {
-    struct green_job *job = green__alloc_zeroed(sizeof *job);
-    if (job == NULL) {
+    struct green__host *host = green__alloc_zeroed(sizeof *host);
+    if (host == NULL) {
         return -ENOMEM;
     }
-    green__worker_init(job, GREEN_THREAD, entry, arg);
-    job->release = thread_release;
+    struct green_job *job = &host->job;
+    green__host_init(host, GREEN_THREAD, entry, arg, thread_release);
     job->daemon = options->daemon;
     int err = green__job_set_name(job, options);
     if (err == 0) {

@@ -76,8 +76,8 @@ green__coroutine_switch(struct green_job *self, struct green__spot *from,
                         const struct green__spot *to, bool ends)
 {
     from->context = self->context;
-    from->coroutine = self->coroutine;
+    from->coroutine = self->own->coroutine;
     self->context = to->context;
-    self->coroutine = to->coroutine;
+    self->own->coroutine = to->coroutine;
     green__context_switch(&from->context, &self->context, ends);
 }

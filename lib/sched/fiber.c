@@ -35,7 +35,7 @@ struct green_fiber {
     int err;
     /* Its own, while it does not run. */
     struct green_timeout *scopes;
-    unsigned shields;
+    uint16_t shields;
 };
 
 /* ---- memory ---- */
@@ -64,7 +64,7 @@ set_parent(struct green_fiber *fiber, struct green_fiber *parent)
 static struct green_fiber *
 running(struct green_job *self)
 {
-    if (self->fiber == NULL) {
+    if (self->own->fiber == NULL) {
         struct green_fiber *main = green__alloc_zeroed(sizeof *main);
         if (main == NULL) {
             return NULL;
@@ -72,16 +72,16 @@ running(struct green_job *self)
         main->worker = self;
         main->references = 1;
         main->state = RUNS;
-        self->fiber = main;
+        self->own->fiber = main;
     }
-    return self->fiber;
+    return self->own->fiber;
 }
 
 void
-green__fiber_end_worker(struct green_job *self)
+green__fiber_end_worker(struct green__own *own)
 {
-    let_go(self->fiber);
-    self->fiber = NULL;
+    let_go(own->fiber);
+    own->fiber = NULL;
 }
 
 static void
@@ -108,14 +108,14 @@ alive(struct green_fiber *fiber)
 static void
 go(struct green_job *self, struct green_fiber *to, enum state state)
 {
-    struct green_fiber *from = self->fiber;
+    struct green_fiber *from = self->own->fiber;
     from->state = state;
     from->scopes = self->scopes;
     from->shields = self->shields;
     to->state = RUNS;
     self->scopes = to->scopes;
     self->shields = to->shields;
-    self->fiber = to;
+    self->own->fiber = to;
     green__coroutine_switch(self, &from->here, &to->here, state == ENDED);
 }
 

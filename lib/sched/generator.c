@@ -192,7 +192,7 @@ green_generator_result(const struct green_generator *generator, intptr_t *ret_va
 int
 green_generator_yield(struct green_generator *generator, intptr_t value, intptr_t *ret_sent)
 {
-    if (green__self()->coroutine != &generator->coroutine) {
+    if (green__self()->own->coroutine != &generator->coroutine) {
         green__misuse("green_generator_yield: the caller is not in this generator");
     }
     if (generator->closing) {

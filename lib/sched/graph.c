@@ -37,49 +37,49 @@ static uint64_t walks;
 #define FIRST_MORE 8
 
 void
-green__graph_reads_more(struct green_job *self, const void *rwlock)
+green__graph_reads_more(struct green__own *own, const void *rwlock)
 {
-    struct green__reads *more = self->more_reads;
+    struct green__reads *more = own->more_reads;
     if (more == NULL || more->count == more->capacity) {
         size_t capacity = more == NULL ? FIRST_MORE : 2 * more->capacity;
         struct green__reads *larger =
             green__realloc(more, sizeof *more + capacity * sizeof more->locks[0]);
         if (larger == NULL) {
-            self->reads_unnamed++;
+            own->reads_unnamed++;
             return;
         }
         larger->count = more == NULL ? 0 : larger->count;
         larger->capacity = capacity;
-        self->more_reads = more = larger;
+        own->more_reads = more = larger;
     }
     more->locks[more->count++] = rwlock;
 }
 
 bool
-green__graph_read_of_more(struct green_job *self, const void *rwlock)
+green__graph_read_of_more(struct green__own *own, const void *rwlock)
 {
-    struct green__reads *more = self->more_reads;
+    struct green__reads *more = own->more_reads;
     for (size_t i = more == NULL ? 0 : more->count; i-- > 0;) {
         if (more->locks[i] == rwlock) {
             more->locks[i] = more->locks[--more->count];
             return true;
         }
     }
-    bool unnamed = self->reads_unnamed > 0;
-    self->reads_unnamed -= unnamed;
+    bool unnamed = own->reads_unnamed > 0;
+    own->reads_unnamed -= unnamed;
     return unnamed;
 }
 
 static bool
-reads(const struct green_job *job, const void *rwlock)
+reads(const struct green__own *own, const void *rwlock)
 {
     for (int i = 0; i < GREEN__READS_MAX; i++) {
-        if (job->reads[i] == rwlock) {
+        if (own->reads[i] == rwlock) {
             return true;
         }
     }
-    for (size_t i = 0; job->more_reads != NULL && i < job->more_reads->count; i++) {
-        if (job->more_reads->locks[i] == rwlock) {
+    for (size_t i = 0; own->more_reads != NULL && i < own->more_reads->count; i++) {
+        if (own->more_reads->locks[i] == rwlock) {
             return true;
         }
     }
@@ -87,10 +87,10 @@ reads(const struct green_job *job, const void *rwlock)
 }
 
 static bool
-reads_any(const struct green_job *job)
+reads_any(const struct green__own *own)
 {
-    return job->reads[0] != NULL || job->reads[1] != NULL ||
-           (job->more_reads != NULL && job->more_reads->count > 0);
+    return own->reads[0] != NULL || own->reads[1] != NULL ||
+           (own->more_reads != NULL && own->more_reads->count > 0);
 }
 
 /* ---- the table ---- */
@@ -132,10 +132,10 @@ enroll(struct green_job *job)
     *edge = (struct green__edge){.job = job, .shielded = job->shields > 0};
     green__list_append(bucket_of(job), &edge->link);
     green__list_init(&edge->reader);
-    if (reads_any(job)) {
+    if (reads_any(job->own)) {
         green__list_append(&readers, &edge->reader);
     }
-    job->edge = edge;
+    job->own->edge = edge;
     return edge;
 }
 
@@ -206,7 +206,7 @@ waiters_of(const uintptr_t *word, enum green__want want)
 static void
 follow_lock(struct walk *walk, struct green__edge *edge, const uintptr_t *word)
 {
-    const struct green__waiter *waiter = &edge->job->waiter;
+    const struct green__waiter *waiter = &edge->job->own->waiter;
     struct green__waitq *queue = (struct green__waitq *)(void *)waiters_of(word, waiter->want);
     green__waitq_lock(queue);
     uintptr_t value = __atomic_load_n(word, __ATOMIC_ACQUIRE);
@@ -226,7 +226,7 @@ follow_lock(struct walk *walk, struct green__edge *edge, const uintptr_t *word)
     const void *rwlock = GREEN__CONTAINER(word, struct green_rwlock, holders);
     for (struct green__list *link = readers.next; link != &readers; link = link->next) {
         const struct green_job *job = GREEN__CONTAINER(link, struct green__edge, reader)->job;
-        if (reads(job, rwlock)) {
+        if (reads(job->own, rwlock)) {
             reach(walk, edge, job);
         }
     }
@@ -237,9 +237,11 @@ follow_lock(struct walk *walk, struct green__edge *edge, const uintptr_t *word)
 static bool
 is_parked(const struct green_job *job)
 {
-    return job->edge == NULL && job->state == GREEN__PARKED && !job->woken && !job->doomed &&
-           atomic_load_explicit(&job->waiter.owner_word, memory_order_relaxed) != NULL &&
-           job->waiter.steady;
+    const struct green__own *own = job->own;
+    return job->state == GREEN__PARKED && !job->asleep && !job->woken && !job->doomed &&
+           own->edge == NULL &&
+           atomic_load_explicit(&own->waiter.owner_word, memory_order_relaxed) != NULL &&
+           own->waiter.steady;
 }
 
 /**
@@ -251,7 +253,7 @@ static void
 follow_end(struct walk *walk, struct green__edge *edge, struct green_job *job)
 {
     green__waitq_lock(&job->end);
-    bool waits = !green__list_empty(&edge->job->waiter.link);
+    bool waits = !green__list_empty(&edge->job->own->waiter.link);
     if (waits) {
         if (walk->matters) {
             atomic_store_explicit(&job->awaited, true, memory_order_relaxed);
@@ -273,7 +275,7 @@ follow_end(struct walk *walk, struct green__edge *edge, struct green_job *job)
 static void
 follow(struct walk *walk, struct green__edge *edge)
 {
-    const struct green__waiter *waiter = &edge->job->waiter;
+    const struct green__waiter *waiter = &edge->job->own->waiter;
     const uintptr_t *word = atomic_load_explicit(&waiter->owner_word, memory_order_relaxed);
     if (!edge->shielded && is_cancelled(edge->job)) {
         return;
@@ -369,7 +371,7 @@ green__graph_own(struct green_job *self, const uintptr_t *owner_word, enum green
     }
     struct green_job *const jobs[] = {self};
     const struct green__finding finding = {true, jobs, 1, self};
-    self->waiter.want = (uint8_t)want;
+    self->own->waiter.want = (uint8_t)want;
     green__wait_on(self, owner_word);
     green__wait_note(self, words[want], green__clock_coarse());
     char *text = green__deadlock_describe(&finding);
@@ -381,22 +383,26 @@ void
 green__graph_leave(struct green_job *self)
 {
     green__lock(&lock);
-    struct green__edge *edge = self->edge;
+    struct green__edge *edge = self->own->edge;
     green__list_remove(&edge->link);
     green__list_remove(&edge->reader);
     edge->next = spare;
     spare = edge;
-    self->edge = NULL;
+    self->own->edge = NULL;
     green__unlock(&lock);
 }
 
 void
 green__graph_heed(struct green_job *job)
 {
+    const struct green__own *own = job->own;
+    if (job->asleep || own == NULL) {
+        return; /* it waits for nobody */
+    }
     char *text = NULL;
     green__lock(&lock);
-    bool waits = job == green__running ? job->edge == NULL && !job->woken && job->waiter.steady &&
-                                             atomic_load_explicit(&job->waiter.owner_word,
+    bool waits = job == green__running ? own->edge == NULL && !job->woken && own->waiter.steady &&
+                                             atomic_load_explicit(&own->waiter.owner_word,
                                                                   memory_order_relaxed) != NULL
                                        : is_parked(job);
     if (waits) {
@@ -405,7 +411,7 @@ green__graph_heed(struct green_job *job)
             doom(victim);
         }
     }
-    if (job->edge != NULL && job->edge->doomed) {
+    if (own->edge != NULL && own->edge->doomed) {
         job->doomed = true;
     }
     green__unlock(&lock);

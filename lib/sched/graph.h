@@ -47,7 +47,7 @@ green__word_owner(uintptr_t word)
 static inline bool
 green__graph_matters(const struct green_job *self)
 {
-    return self->holds > 0 || atomic_load_explicit(&self->awaited, memory_order_relaxed);
+    return self->own->holds > 0 || atomic_load_explicit(&self->awaited, memory_order_relaxed);
 }
 
 /**
@@ -67,40 +67,42 @@ green__graph_joins(const struct green_job *self, struct green_job *job)
 
 /** Note one more, of more than GREEN__READS_MAX; without memory it is counted, and cycles through
  *  it are not found. */
-void green__graph_reads_more(struct green_job *self, const void *rwlock);
+void green__graph_reads_more(struct green__own *own, const void *rwlock);
 
 /** Forget such a one; false when it was not noted. */
-bool green__graph_read_of_more(struct green_job *self, const void *rwlock);
+bool green__graph_read_of_more(struct green__own *own, const void *rwlock);
 
 /** It holds a lock to read, together with others. */
 static inline void
 green__graph_reads(struct green_job *self, const void *rwlock)
 {
-    self->holds++;
+    struct green__own *own = self->own;
+    own->holds++;
     for (int i = 0; i < GREEN__READS_MAX; i++) {
-        if (self->reads[i] == NULL) {
-            self->reads[i] = rwlock;
+        if (own->reads[i] == NULL) {
+            own->reads[i] = rwlock;
             return;
         }
     }
-    green__graph_reads_more(self, rwlock);
+    green__graph_reads_more(own, rwlock);
 }
 
 /** It has left such a lock; false when it never held it. */
 static inline bool
 green__graph_read(struct green_job *self, const void *rwlock)
 {
+    struct green__own *own = self->own;
     for (int i = 0; i < GREEN__READS_MAX; i++) {
-        if (self->reads[i] == rwlock) {
-            self->reads[i] = NULL;
-            self->holds--;
+        if (own->reads[i] == rwlock) {
+            own->reads[i] = NULL;
+            own->holds--;
             return true;
         }
     }
-    if (!green__graph_read_of_more(self, rwlock)) {
+    if (!green__graph_read_of_more(own, rwlock)) {
         return false;
     }
-    self->holds--;
+    own->holds--;
     return true;
 }
 

@@ -1,12 +1,12 @@
 /*
  * Which tasks hibernate, and how their pages go and come.
  *
- * A scheduler's tasks that may hibernate stand in a ring while they are awake. A sweep goes round
- * it, some steps a turn of the loop, so that it never takes long; rounds begin when half the
- * shortest of their times has passed. Pages are given back many stacks at a time.
+ * A scheduler's tasks that may hibernate stand in a list of their own while they are awake. A sweep
+ * goes through it, some steps a turn of the loop, so that it never takes long; rounds begin when
+ * half the shortest of their times has passed. Pages are given back many stacks at a time.
  *
- * Invariant: a task stands in the ring exactly while it has no image. A task with an image is
- * parked, and its stack is not read or written by anybody.
+ * Invariant: of those that may hibernate, a task stands in that list exactly while it is not
+ * asleep. One that is has an image and is parked, and nobody reads or writes its stack.
  */
 #include "sched/hibernate.h"
 
@@ -35,12 +35,12 @@ bool green__hibernate_guard = true;
 #endif
 
 struct green__dormitory {
-    struct green__list awake;
     size_t awake_count;
-    size_t to_do;         /* Of the round that goes on: so many are still to be looked at. */
-    green_deadline next;  /* When a round begins, or goes on. */
-    green_deadline round; /* When the one after it begins. */
-    uint64_t pause_ns;    /* Between the beginnings of two rounds. */
+    size_t to_do;            /* Of the round that goes on: so many are still to be looked at, */
+    struct green__list *due; /* this one first, or the list's head. */
+    green_deadline next;     /* When a round begins, or goes on. */
+    green_deadline round;    /* When the one after it begins. */
+    uint64_t pause_ns;       /* Between the beginnings of two rounds. */
     struct green__patterns *patterns;
     size_t count;
     size_t bytes;
@@ -62,7 +62,7 @@ dormitory_of(struct green__sched *sched)
         if (made == NULL) {
             return NULL;
         }
-        green__list_init(&made->awake);
+        made->due = &sched->tasks[GREEN__DROWSY];
         made->next = GREEN_FOREVER;
         made->pause_ns = UINT64_MAX;
         sched->dormitory = made;
@@ -74,22 +74,25 @@ static void
 enter(struct green__sched *sched, struct green_job *task)
 {
     struct green__dormitory *dormitory = sched->dormitory;
-    green__list_append(&dormitory->awake, &task->registered);
+    green__sched_move_task(sched, task, GREEN__DROWSY);
     dormitory->awake_count++;
     if (dormitory->next == GREEN_FOREVER) {
         dormitory->next = green__clock_coarse() + dormitory->pause_ns;
     }
 }
 
+/** It is about to leave the list. */
 static void
-leave(struct green__dormitory *dormitory, struct green_job *task)
+leave(struct green__dormitory *dormitory, const struct green_job *task)
 {
-    green__list_remove(&task->registered);
+    if (dormitory->due == &task->member) {
+        dormitory->due = task->member.next;
+    }
     dormitory->awake_count--;
 }
 
 void
-green__hibernate_enlist(struct green__sched *sched, struct green_job *task)
+green__hibernate_enlist(struct green__sched *sched, struct green_job *task, uint64_t hibernate_ms)
 {
     if (!GREEN__HIBERNATES || sched->seeded) {
         return;
@@ -98,7 +101,8 @@ green__hibernate_enlist(struct green__sched *sched, struct green_job *task)
     if (dormitory == NULL) {
         return;
     }
-    uint64_t pause_ns = task->hibernate_ms * GREEN__NS_PER_MS / 2;
+    task->own->hibernate_ms = hibernate_ms;
+    uint64_t pause_ns = hibernate_ms * GREEN__NS_PER_MS / 2;
     if (pause_ns < PAUSE_MIN_NS) {
         pause_ns = PAUSE_MIN_NS;
     }
@@ -115,7 +119,7 @@ green__hibernate_enlist(struct green__sched *sched, struct green_job *task)
 void
 green__hibernate_delist(struct green__sched *sched, struct green_job *task)
 {
-    if (!green__list_empty(&task->registered)) {
+    if (task->own->hibernate_ms > 0) {
         leave(sched->dormitory, task);
     }
 }
@@ -218,11 +222,14 @@ lay_down(struct green__dormitory *dormitory, struct green_job *task)
     if (image == NULL) {
         return; /* without memory to save some it stays as it is */
     }
+    struct green__stack stack = green__worker_stack(task);
     leave(dormitory, task);
+    green__sched_move_task(task->sched, task, GREEN__PLAIN);
     task->image = image;
+    task->asleep = true;
     dormitory->count++;
     dormitory->bytes += green__image_size(dormitory->patterns, image, task);
-    give_pages(dormitory, &task->stack);
+    give_pages(dormitory, &stack);
 }
 
 void
@@ -232,9 +239,10 @@ green__hibernate_wake(struct green_job *task)
     int saved = errno;
     dormitory->count--;
     dormitory->bytes -= green__image_size(dormitory->patterns, task->image, task);
-    take_pages(&task->stack);
+    struct green__stack stack = green__worker_stack(task);
+    take_pages(&stack);
     green__image_unmake(dormitory->patterns, task->image, task);
-    task->image = NULL;
+    task->asleep = false;
     enter(task->sched, task);
     errno = saved;
 }
@@ -253,8 +261,9 @@ is_idle(const struct green__sched *sched, const struct green_job *task)
 {
     uint64_t since = atomic_load_explicit(&task->waits_since, memory_order_relaxed);
     uint64_t stamp = stamp_of(sched);
-    return task->state == GREEN__PARKED && task->rests && task->coroutine == NULL &&
-           stamp >= since && stamp - since >= task->hibernate_ms * GREEN__NS_PER_MS;
+    return task->state == GREEN__PARKED && task->rests && stamp >= since &&
+           stamp - since >= task->own->hibernate_ms * GREEN__NS_PER_MS &&
+           task->own->coroutine == NULL;
 }
 
 void
@@ -267,10 +276,13 @@ green__hibernate_sweep(struct green__sched *sched)
     }
     size_t steps = dormitory->to_do < STEPS_PER_TURN ? dormitory->to_do : STEPS_PER_TURN;
     dormitory->to_do -= steps;
-    while (steps > 0 && !green__list_empty(&dormitory->awake)) {
-        struct green__list *link = green__list_shift(&dormitory->awake);
-        green__list_append(&dormitory->awake, link);
-        struct green_job *task = GREEN__CONTAINER(link, struct green_job, registered);
+    const struct green__list *head = &sched->tasks[GREEN__DROWSY];
+    while (steps > 0 && !green__list_empty(head)) {
+        if (dormitory->due == head) {
+            dormitory->due = head->next;
+        }
+        struct green_job *task = GREEN__CONTAINER(dormitory->due, struct green_job, member);
+        dormitory->due = task->member.next;
         if (is_idle(sched, task)) {
             lay_down(dormitory, task);
         }

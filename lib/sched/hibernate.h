@@ -28,8 +28,10 @@
  * optimisation. */
 extern bool green__hibernate_guard;
 
-/** A task of this scheduler was spawned with the promise. Without memory it never hibernates. */
-void green__hibernate_enlist(struct green__sched *sched, struct green_job *task);
+/** A task of this scheduler was spawned with the promise, for when it has waited for so long.
+ * Without memory it never hibernates. */
+void green__hibernate_enlist(struct green__sched *sched, struct green_job *task,
+                             uint64_t hibernate_ms);
 
 /** It ends. */
 void green__hibernate_delist(struct green__sched *sched, struct green_job *task);

@@ -52,7 +52,7 @@ struct green__image {
 static uintptr_t
 top_of(const struct green_job *task)
 {
-    return (uintptr_t)task->stack.low + task->stack.size;
+    return (uintptr_t)(task->own + 1);
 }
 
 /** The distances of the first classes. */
@@ -333,13 +333,16 @@ plain_count(const struct green__image *image)
 
 void
 green__image_unmake(struct green__patterns *patterns, struct green__image *image,
-                    const struct green_job *task)
+                    struct green_job *task)
 {
-    uint64_t *words = task->context.sp;
+    uint64_t *end = (uint64_t *)(void *)(task->own + 1);
+    uint64_t *words;
     if (image->place == PLAIN) {
+        words = end - plain_count(image);
         memcpy(words, image->kept + sizeof(size_t), plain_count(image) * sizeof *words);
     } else {
         struct pattern *pattern = patterns->patterns[image->place];
+        words = end - pattern->count;
         uint64_t by[CLASSES_MAX];
         distances(image, pattern, task, by);
         for (size_t i = 0; i < pattern->count; i++) {
@@ -347,6 +350,7 @@ green__image_unmake(struct green__patterns *patterns, struct green__image *image
         }
         pattern->images--;
     }
+    task->context.sp = words;
     green__free(image);
 }
 

@@ -20,13 +20,14 @@ struct green__patterns;
 /** A sleeping stack. */
 struct green__image;
 
-/** Make an image of the live part of a parked task's stack; NULL without memory. */
+/** Make an image of the live part of a parked task's stack, with what it has for itself at the top;
+ * NULL without memory. */
 struct green__image *green__image_make(struct green__patterns **patterns,
                                        const struct green_job *task);
 
-/** Put the words back, and free the image. */
+/** Put the words back, and the stack pointer; free the image. */
 void green__image_unmake(struct green__patterns *patterns, struct green__image *image,
-                         const struct green_job *task);
+                         struct green_job *task);
 
 /** Bytes that it takes. */
 size_t green__image_size(const struct green__patterns *patterns, const struct green__image *image,

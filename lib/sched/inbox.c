@@ -27,7 +27,7 @@ green__sched_post(struct green_job *task)
 struct green__sched *
 green__sched_hold(struct green_job *host)
 {
-    struct green__sched *sched = atomic_load(&host->doorbell);
+    struct green__sched *sched = atomic_load(&green__host_of(host)->doorbell);
     if (sched != NULL) {
         atomic_fetch_add(&sched->holders, 1);
     }

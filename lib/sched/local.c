@@ -92,7 +92,7 @@ green_local_destroy(green_local key)
 void *
 green_local_get(green_local key)
 {
-    const struct green__locals *locals = green__self()->locals;
+    const struct green__locals *locals = green__self()->own->locals;
     size_t place = key & PLACE_MASK;
     if (locals == NULL || place >= locals->count || locals->values[place].key != key) {
         return NULL;
@@ -102,9 +102,9 @@ green_local_get(green_local key)
 
 /** Room for a value at the place; 0 or -ENOMEM. */
 static int
-reserve(struct green_job *self, size_t place)
+reserve(struct green__own *own, size_t place)
 {
-    struct green__locals *locals = self->locals;
+    struct green__locals *locals = own->locals;
     size_t before = locals == NULL ? 0 : locals->count;
     if (place < before) {
         return 0;
@@ -116,18 +116,18 @@ reserve(struct green_job *self, size_t place)
     }
     memset(locals->values + before, 0, (count - before) * sizeof(struct value));
     locals->count = count;
-    self->locals = locals;
+    own->locals = locals;
     return 0;
 }
 
 int
 green_local_set(green_local key, void *value)
 {
-    struct green_job *self = green__self();
+    struct green__own *own = green__self()->own;
     size_t place = key & PLACE_MASK;
-    int err = exists(key) ? reserve(self, place) : -EINVAL;
+    int err = exists(key) ? reserve(own, place) : -EINVAL;
     if (err == 0) {
-        self->locals->values[place] = (struct value){key, value};
+        own->locals->values[place] = (struct value){key, value};
     }
     return err;
 }
@@ -136,9 +136,9 @@ green_local_set(green_local key, void *value)
 
 /** The newest value that was set under a key older than `before`; NULL when there is none. */
 static struct value *
-newest(const struct green_job *self, green_local before)
+newest(const struct green__own *own, green_local before)
 {
-    struct green__locals *locals = self->locals;
+    struct green__locals *locals = own->locals;
     struct value *found = NULL;
     for (size_t place = 0; place < locals->count; place++) {
         struct value *value = &locals->values[place];
@@ -152,12 +152,12 @@ newest(const struct green_job *self, green_local before)
 
 /** Call the destructors once, of the newest key first; false when there was no value. */
 static bool
-destroy_values(const struct green_job *self)
+destroy_values(const struct green__own *own)
 {
     bool any = false;
     green_local before = UINT64_MAX;
     struct value *value;
-    while ((value = newest(self, before)) != NULL) {
+    while ((value = newest(own, before)) != NULL) {
         any = true;
         before = value->key;
         void *old = value->value;
@@ -171,13 +171,13 @@ destroy_values(const struct green_job *self)
 }
 
 void
-green__locals_end(struct green_job *self)
+green__locals_end(struct green__own *own)
 {
-    if (self->locals == NULL) {
+    if (own->locals == NULL) {
         return;
     }
-    for (int round = 0; round < GREEN_LOCAL_ROUNDS && destroy_values(self); round++) {
+    for (int round = 0; round < GREEN_LOCAL_ROUNDS && destroy_values(own); round++) {
     }
-    green__free(self->locals);
-    self->locals = NULL;
+    green__free(own->locals);
+    own->locals = NULL;
 }

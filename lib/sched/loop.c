@@ -126,16 +126,21 @@ describe_running(struct green__stack *ret_stack, const char **ret_kind, const ch
 {
     static __thread char name[GREEN__NAME_SIZE];
     const struct green_job *job = green__running;
-    if (job != NULL && job->coroutine != NULL) {
-        *ret_stack = job->coroutine->stack;
-        *ret_kind = job->coroutine->kind;
-        *ret_name = green__coroutine_name(job->coroutine, name);
+    const struct green__coroutine *coroutine =
+        job == NULL || job->own == NULL ? NULL : job->own->coroutine;
+    if (coroutine != NULL) {
+        *ret_stack = coroutine->stack;
+        *ret_kind = coroutine->kind;
+        *ret_name = green__coroutine_name(coroutine, name);
         return true;
     }
-    if (job == NULL || job->stack.size == 0) {
+    if (job == NULL) {
+        return false;
+    }
+    *ret_stack = green__worker_stack(job);
+    if (ret_stack->size == 0) {
         return false; /* the stack is the system's */
     }
-    *ret_stack = job->stack;
     *ret_kind = job->kind == GREEN_PROCESS ? "process" : "task";
     *ret_name = green__worker_name(job, name);
     return true;
@@ -202,7 +207,8 @@ create(struct green_job *host, struct green__sched **ret_sched)
         green__free(sched);
         return err;
     }
-    green__list_init(&sched->tasks);
+    green__list_init(&sched->tasks[GREEN__PLAIN]);
+    green__list_init(&sched->tasks[GREEN__DROWSY]);
     green__count_set(&sched->stamp, green__clock_coarse());
     sched->uv_poller.wait = uv_wait;
     sched->uv_poller.destroy = uv_destroy;
@@ -229,7 +235,7 @@ green__sched_make(struct green_job *host)
     }
     host->sched = sched;
     /* From here on those who want the host's attention ring; it looks before it waits. */
-    atomic_store(&host->doorbell, sched);
+    atomic_store(&green__host_of(host)->doorbell, sched);
     green__debug_loop_made();
     return 0;
 }
@@ -239,7 +245,7 @@ green__sched_destroy(struct green__sched *sched)
 {
     struct green_job *host = sched->host;
     green__waitq_lock(&host->end); /* who cancels the host holds this lock */
-    atomic_store(&host->doorbell, NULL);
+    atomic_store(&green__host_of(host)->doorbell, NULL);
     green__waitq_unlock(&host->end);
     while (atomic_load(&sched->holders) > 0) {
         sched_yield();

@@ -123,9 +123,8 @@ collect(struct green__sched *sched, struct green_job **jobs)
     } else if (!sched->ending) {
         return 0;
     }
-    struct green__list *link = sched->tasks.next;
-    for (; link != &sched->tasks; link = link->next) {
-        struct green_job *job = GREEN__CONTAINER(link, struct green_job, member);
+    struct green_job *job = NULL;
+    while ((job = green__sched_next_task(sched, job)) != NULL) {
         if (!waits_inside(job)) {
             return 0;
         }
@@ -141,7 +140,8 @@ choose(struct green_job *const *jobs, size_t count)
     struct green_job *last = NULL;
     for (size_t i = 0; i < count; i++) {
         struct green_job *job = jobs[i];
-        if (!job->daemon && job->firm == 0 && (last == NULL || job->parked > last->parked)) {
+        if (!job->daemon && job->firm == 0 &&
+            (last == NULL || (int32_t)(job->parked - last->parked) > 0)) {
             last = job;
         }
     }

@@ -13,18 +13,18 @@ static struct green__lock lock;
 static struct green__list all = GREEN__LIST(all);
 
 void
-green__registry_add(struct green_job *job)
+green__registry_add(struct green__host *host)
 {
     green__lock(&lock);
-    green__list_append(&all, &job->registered);
+    green__list_append(&all, &host->registered);
     green__unlock(&lock);
 }
 
 void
-green__registry_remove(struct green_job *job)
+green__registry_remove(struct green__host *host)
 {
     green__lock(&lock);
-    green__list_remove(&job->registered);
+    green__list_remove(&host->registered);
     green__unlock(&lock);
 }
 
@@ -33,7 +33,7 @@ green__registry_each(void (*call)(struct green_job *job, void *arg), void *arg)
 {
     green__lock(&lock);
     for (struct green__list *link = all.next; link != &all; link = link->next) {
-        call(GREEN__CONTAINER(link, struct green_job, registered), arg);
+        call(&GREEN__CONTAINER(link, struct green__host, registered)->job, arg);
     }
     green__unlock(&lock);
 }
@@ -68,7 +68,7 @@ green__registry_fork_child(struct green_job *self)
     while (green__list_shift(&all) != NULL) {
         /* each is taken out by itself: copies of handles may be given back here */
     }
-    green__list_append(&all, &self->registered);
+    green__list_append(&all, &green__host_of(self)->registered);
     green__unlock(&lock);
     green__spawn_site = NULL; /* the spawn that we come from is over for us */
 }

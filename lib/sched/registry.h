@@ -8,10 +8,10 @@
 #include "sched/worker.h"
 
 /** List a worker; one that is listed must be removed before its control block goes. */
-void green__registry_add(struct green_job *job);
+void green__registry_add(struct green__host *host);
 
 /** One that is not listed is left alone. */
-void green__registry_remove(struct green_job *job);
+void green__registry_remove(struct green__host *host);
 
 /** Call a function for each listed worker, none of which goes until it returns. It takes no lock
  *  under which workers are added or removed. */

@@ -101,9 +101,12 @@ sweep(struct green__sched *sched)
 {
     struct green_job *task = sched->leftover;
     sched->leftover = NULL;
-    measure_some(sched, &task->stack);
+    struct green__stack stack = green__worker_stack(task);
+    measure_some(sched, &stack);
     green__context_drop(&task->context);
-    green__stack_give(&task->stack);
+    green__own_fini(task->own);
+    task->own = NULL;
+    green__stack_give(&stack);
     green_job_put(task);
 }
 
@@ -132,7 +135,7 @@ static inline void
 switch_to(struct green__sched *sched, struct green_job *from, struct green_job *to)
 {
     green__count(&sched->counts.switches);
-    if (__builtin_expect(to->image != NULL, 0)) {
+    if (__builtin_expect(to->asleep, 0)) {
         green__hibernate_wake(to);
     }
     if (from->save_fpu) {
@@ -308,6 +311,28 @@ green__sched_stand_back(struct green_job *self)
 
 /* ---- tasks ---- */
 
+struct green_job *
+green__sched_next_task(const struct green__sched *sched, const struct green_job *task)
+{
+    const struct green__list *link =
+        task != NULL ? task->member.next : sched->tasks[GREEN__PLAIN].next;
+    for (int i = 0; i < GREEN__SORTS; i++) {
+        if (link == &sched->tasks[i]) {
+            link = i + 1 < GREEN__SORTS ? sched->tasks[i + 1].next : NULL;
+        }
+    }
+    return link == NULL ? NULL : GREEN__CONTAINER(link, struct green_job, member);
+}
+
+void
+green__sched_move_task(struct green__sched *sched, struct green_job *task, enum green__tasks to)
+{
+    green__lock(&sched->tasks_lock);
+    green__list_remove(&task->member);
+    green__list_append(sched->tasks[to].next, &task->member);
+    green__unlock(&sched->tasks_lock);
+}
+
 /** The first and last frame of every task. */
 static void
 task_main(void *arg)
@@ -343,7 +368,7 @@ task_main(void *arg)
         sched->host_due = true;
     }
     green__count(&sched->counts.switches);
-    if (__builtin_expect(next->image != NULL, 0)) {
+    if (__builtin_expect(next->asleep, 0)) {
         green__hibernate_wake(next);
     }
     green__running = next;
@@ -353,8 +378,8 @@ task_main(void *arg)
 /** Control blocks that wait to be used again; more than this go back to the allocator. */
 #define FREE_JOBS_MAX 1024
 
-static void
-task_release(struct green_job *task)
+void
+green__sched_release(struct green_job *task)
 {
     struct green_job *self = green__running;
     green__worker_fini(task);
@@ -383,33 +408,37 @@ green__sched_allocate(struct green__sched *sched, green_entry entry, void *arg)
         }
         green__worker_init(task, GREEN_TASK, entry, arg);
     }
-    task->release = task_release;
     return task;
 }
 
 int
-green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t stack_size)
+green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t stack_size,
+                   uint64_t hibernate_ms)
 {
     /* One timer a task and one for the host. */
     int err = green__timers_reserve(&sched->timers, sched->task_count + 2);
+    struct green__stack stack;
     if (err == 0) {
-        err = green__stack_take(sched->stacks, stack_size, &task->stack);
+        err = green__stack_take(sched->stacks, stack_size, &stack);
     }
     if (err != 0) {
         return err;
     }
     task->sched = sched;
-    green__context_make(&task->context, task->stack.low, task->stack.size, task_main, task);
+    task->stack_class = stack.class;
+    task->own = (struct green__own *)((char *)stack.low + stack.size) - 1;
+    green__own_init(task->own, task);
+    green__context_make(&task->context, stack.low, stack.size - sizeof *task->own, task_main, task);
     green__lock(&sched->tasks_lock);
-    green__list_append(&sched->tasks, &task->member);
+    green__list_append(&sched->tasks[GREEN__PLAIN], &task->member);
     green__unlock(&sched->tasks_lock);
     green__count(&sched->counts.spawns);
     if (sched->task_count++ == 0) { /* without tasks nobody looked, and nobody had to */
         green__count_set(&sched->stamp, green__clock_coarse());
     }
     sched->daemon_count += task->daemon;
-    if (task->hibernate_ms > 0) {
-        green__hibernate_enlist(sched, task);
+    if (hibernate_ms > 0) {
+        green__hibernate_enlist(sched, task, hibernate_ms);
     }
     green__sched_ready(task);
     return 0;
@@ -418,9 +447,9 @@ green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t st
 static void
 cancel_all(struct green__sched *sched)
 {
-    struct green__list *link = sched->tasks.next;
-    for (; link != &sched->tasks; link = link->next) {
-        green__wait_cancel(GREEN__CONTAINER(link, struct green_job, member));
+    struct green_job *task = NULL;
+    while ((task = green__sched_next_task(sched, task)) != NULL) {
+        green__wait_cancel(task);
     }
 }
 

@@ -35,6 +35,13 @@ struct green__poller {
 
 struct green__errand;
 
+/** The lists of a scheduler's tasks. */
+enum green__tasks {
+    GREEN__PLAIN,
+    GREEN__DROWSY, /**< Those that are awake and may hibernate. */
+    GREEN__SORTS,
+};
+
 /** What a scheduler counts, for people: written by its own thread, read by any. */
 struct green__counts {
     atomic_uint_fast64_t turns;
@@ -99,7 +106,7 @@ struct green__sched {
     struct green__dormitory *dormitory; /**< NULL until a task may hibernate. */
     struct green_job *free_jobs;
     size_t free_job_count;
-    struct green__list tasks;
+    struct green__list tasks[GREEN__SORTS]; /**< See green__sched_next_task(). */
     size_t task_count;
     size_t daemon_count; /**< Of those, the daemons. */
     size_t outside;      /**< Workers that wait for the outside world. */
@@ -152,8 +159,24 @@ int green__sched_uv_timeout(struct green__sched *sched, int timeout_ms);
 /** A control block for a task, with one reference; NULL without memory. */
 struct green_job *green__sched_allocate(struct green__sched *sched, green_entry entry, void *arg);
 
-/** Give a task a stack and a place in the run queue; 0, -ENOMEM or -ENOSPC. */
-int green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t stack_size);
+/** Give a task a stack and a place in the run queue; 0, -ENOMEM or -ENOSPC. It hibernates when it
+ * has waited for so long, 0: never. */
+int green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t stack_size,
+                       uint64_t hibernate_ms);
+
+/** A task's control block that nobody refers to any more. On its own thread, or another one. */
+void green__sched_release(struct green_job *task);
+
+/**
+ * The task behind this one, the first for NULL; NULL behind the last. On the scheduler's own
+ * thread, or with `tasks_lock` held.
+ */
+struct green_job *green__sched_next_task(const struct green__sched *sched,
+                                         const struct green_job *task);
+
+/** Have a task stand first in another one of the lists. */
+void green__sched_move_task(struct green__sched *sched, struct green_job *task,
+                            enum green__tasks to);
 
 /** Put a worker of this thread, new or parked, into the run queue. */
 static inline void

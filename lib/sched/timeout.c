@@ -63,6 +63,9 @@ green_shield_start(struct green_shield *shield)
     struct green_job *self = green__self();
     shield->outer = self->scopes;
     self->scopes = NULL;
+    if (self->shields == UINT16_MAX) {
+        green__misuse("green_shield_start: shields are nested more than %u deep", UINT16_MAX);
+    }
     self->shields++;
 }
 

@@ -51,7 +51,7 @@ static void
 put(struct green__timers *timers, size_t index, struct green__timer_node node)
 {
     timers->heap[index] = node;
-    node.timer->place = index + 1;
+    node.timer->place = (uint32_t)index + 1;
 }
 
 /** Move a node towards the root until its parent is not later; returns where it went. */

@@ -9,13 +9,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "green/base.h"
 
-/** All zero is a timer that is not set. */
-struct green__timer {
+/** All zero is a timer that is not set. Packed, so that a job has something else behind it. */
+struct __attribute__((packed, aligned(4))) green__timer {
     green_deadline when;
-    size_t place; /**< 1 + its index in the heap; 0 while it is not set. */
+    uint32_t place; /**< 1 + its index in the heap; 0 while it is not set. */
 };
 
 /** A place in the heap: the deadline stands here too. */

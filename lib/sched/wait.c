@@ -168,7 +168,7 @@ park_in_loop(struct green_job *self, green_deadline limit)
     }
     green__count(&sched->counts.parks);
     self->deadline = limit;
-    self->parked = atomic_load_explicit(&sched->counts.parks, memory_order_relaxed);
+    self->parked = (uint32_t)atomic_load_explicit(&sched->counts.parks, memory_order_relaxed);
     self->streak = 0;
     self->state = GREEN__PARKED;
     green__sched_switch(sched, self);
@@ -242,7 +242,7 @@ green__wait_park(struct green_job *self, green_deadline deadline, const char *wh
 void
 green__wait_settle(struct green_job *self)
 {
-    unsigned shields = self->shields++;
+    uint16_t shields = self->shields++;
     self->inside = false;
     while (!self->woken) {
         if (green__wait_in_kernel(self)) {
@@ -284,8 +284,8 @@ withdraw(struct green__lock *lock, struct green_job *self, green_deadline deadli
         return 0;
     }
     green__lock(lock);
-    if (!green__list_empty(&self->waiter.link)) {
-        green__list_remove(&self->waiter.link);
+    if (!green__list_empty(&self->own->waiter.link)) {
+        green__list_remove(&self->own->waiter.link);
         if (err == -ETIMEDOUT) {
             green__wait_timed_out(self, deadline);
         }
@@ -304,7 +304,7 @@ green__wait_in(struct green__lock *lock, struct green__list *waiters, struct gre
     green__wait_begin(self);
     self->inside = true;
     green__wait_on(self, lock);
-    green__list_append(waiters, &self->waiter.link);
+    green__list_append(waiters, &self->own->waiter.link);
     green__unlock(lock);
     return withdraw(lock, self, deadline, park(self, deadline, what));
 }
@@ -327,7 +327,7 @@ green__wait_for_owner(struct green__lock *lock, struct green__list *waiters,
                       const uintptr_t *owner_word, enum green__want want, struct green_job *self,
                       green_deadline deadline, const char *what)
 {
-    struct green__waiter *waiter = &self->waiter;
+    struct green__waiter *waiter = &self->own->waiter;
     green__wait_begin(self);
     self->inside = true;
     waiter->want = (uint8_t)want;
@@ -343,7 +343,7 @@ green__wait_for_owner(struct green__lock *lock, struct green__list *waiters,
     if (!waiter->steady || !counts || !is_closed(self, what)) {
         err = park(self, deadline, what);
     }
-    if (self->edge != NULL) {
+    if (self->own->edge != NULL) {
         green__graph_leave(self);
     }
     atomic_store_explicit(&waiter->owner_word, NULL, memory_order_relaxed);
@@ -377,7 +377,7 @@ green__waitq_wake_one(struct green__waitq *queue)
 struct green__waiter *
 green__wait_places(struct green_job *self, size_t count)
 {
-    struct green__several *several = self->several;
+    struct green__several *several = self->own->several;
     if (several != NULL && several->capacity >= count) {
         return several->places;
     }
@@ -393,8 +393,8 @@ green__wait_places(struct green_job *self, size_t count)
         several->places[i].job = self;
         green__list_init(&several->places[i].link);
     }
-    green__free(self->several);
-    self->several = several;
+    green__free(self->own->several);
+    self->own->several = several;
     return several->places;
 }
 
@@ -402,12 +402,12 @@ int
 green__wait_park_several(struct green_job *self, green_deadline deadline, const char *what,
                          struct green__waiter **ret_chosen)
 {
-    _Atomic(struct green__waiter *) *chosen = &self->several->chosen;
+    _Atomic(struct green__waiter *) *chosen = &self->own->several->chosen;
     self->inside = true;
     int err = park(self, deadline, what);
     if (err != 0) {
         struct green__waiter *none = NULL;
-        if (atomic_compare_exchange_strong(chosen, &none, &self->waiter)) {
+        if (atomic_compare_exchange_strong(chosen, &none, &self->own->waiter)) {
             if (err == -ETIMEDOUT) {
                 green__wait_timed_out(self, deadline);
             }

@@ -201,7 +201,7 @@ struct green__waiter *green__wait_places(struct green_job *self, size_t count);
 static inline void
 green__wait_begin_several(struct green_job *self)
 {
-    atomic_store_explicit(&self->several->chosen, NULL, memory_order_relaxed);
+    atomic_store_explicit(&self->own->several->chosen, NULL, memory_order_relaxed);
     green__wait_begin(self);
 }
 
@@ -222,11 +222,11 @@ static inline bool
 green__waiter_claim(struct green__waiter *waiter)
 {
     struct green_job *job = waiter->job;
-    if (waiter == &job->waiter) {
+    if (waiter == &job->own->waiter) {
         return true; /* it stands in one list, and we have that one's lock */
     }
     struct green__waiter *none = NULL;
-    return atomic_compare_exchange_strong(&job->several->chosen, &none, waiter);
+    return atomic_compare_exchange_strong(&job->own->several->chosen, &none, waiter);
 }
 
 /* ---- blocking in the kernel ---- */

@@ -155,14 +155,15 @@ create_alarm(struct green_job *self)
     sigaddset(&set, green__kernel_signal());
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     my_alarm = alarm;
-    atomic_store(&self->alarm, alarm);
+    atomic_store(&green__host_of(self)->alarm, alarm);
     return alarm;
 }
 
 int
 green__kernel_enter(struct green_job *self, green_deadline deadline)
 {
-    struct green__alarm *alarm = atomic_load_explicit(&self->alarm, memory_order_relaxed);
+    struct green__alarm *alarm =
+        atomic_load_explicit(&green__host_of(self)->alarm, memory_order_relaxed);
     if (alarm == NULL && (alarm = create_alarm(self)) == NULL) {
         return -EAGAIN;
     }
@@ -197,7 +198,8 @@ green__kernel_enter(struct green_job *self, green_deadline deadline)
 void
 green__kernel_leave(struct green_job *self)
 {
-    struct green__alarm *alarm = atomic_load_explicit(&self->alarm, memory_order_relaxed);
+    struct green__alarm *alarm =
+        atomic_load_explicit(&green__host_of(self)->alarm, memory_order_relaxed);
     green__wait_noted(self);
     atomic_store_explicit(&alarm->in_kernel, false, memory_order_release);
 }
@@ -205,7 +207,7 @@ green__kernel_leave(struct green_job *self)
 void
 green__kernel_interrupt(struct green_job *job)
 {
-    struct green__alarm *alarm = atomic_load(&job->alarm);
+    struct green__alarm *alarm = atomic_load(&green__host_of(job)->alarm);
     if (alarm != NULL) {
         syscall(SYS_tgkill, getpid(), alarm->thread, green__kernel_signal());
     }
@@ -214,7 +216,7 @@ green__kernel_interrupt(struct green_job *job)
 void
 green__kernel_detach(struct green_job *job)
 {
-    struct green__alarm *alarm = atomic_load(&job->alarm);
+    struct green__alarm *alarm = atomic_load(&green__host_of(job)->alarm);
     if (alarm != NULL) {
         my_alarm = NULL;
         timer_delete(alarm->timer);

@@ -55,62 +55,63 @@ green__worker_renew(struct green_job *job, enum green_kind kind, green_entry ent
 void
 green__worker_init(struct green_job *job, enum green_kind kind, green_entry entry, void *arg)
 {
-    job->waiter.job = job;
-    green__list_init(&job->waiter.link);
     green__list_init(&job->member);
-    green__list_init(&job->registered);
     green__waitq_init(&job->end);
-    green__list_init(&job->hooks);
     green__worker_renew(job, kind, entry, arg);
 }
 
-/** What few workers ever have. */
-static void
-free_extras(struct green_job *job)
+void
+green__host_init(struct green__host *host, enum green_kind kind, green_entry entry, void *arg,
+                 void (*release)(struct green_job *job))
 {
-    green__free(atomic_load(&job->name));
-    green__free(atomic_load(&job->alarm));
-    green__free(job->several);
-    green__free(job->more_reads);
-    green__free(job->locals); /* of what a hook has set after the end */
-    atomic_init(&job->name, NULL);
-    atomic_init(&job->alarm, NULL);
-    job->several = NULL;
-    job->more_reads = NULL;
-    job->locals = NULL;
+    green__worker_init(&host->job, kind, entry, arg);
+    green__own_init(&host->own, &host->job);
+    host->job.own = &host->own;
+    green__list_init(&host->registered);
+    host->release = release;
+}
+
+void
+green__own_fini_slow(struct green__own *own)
+{
+    green__free(own->several);
+    green__free(own->more_reads);
+    green__free(own->locals); /* of what a hook has set after the end */
+    if (own->fiber != NULL) {
+        green__fiber_end_worker(own);
+    }
 }
 
 void
 green__worker_fini(struct green_job *job)
 {
+    if (atomic_load_explicit(&job->name, memory_order_relaxed) != NULL) {
+        green__free(atomic_load(&job->name));
+        atomic_init(&job->name, NULL);
+    }
     if (job->kind != GREEN_TASK) {
-        green__registry_remove(job);
-    }
-    if (atomic_load_explicit(&job->name, memory_order_relaxed) != NULL ||
-        atomic_load_explicit(&job->alarm, memory_order_relaxed) != NULL || job->several != NULL ||
-        job->more_reads != NULL || job->locals != NULL) {
-        free_extras(job);
-    }
-    if (job->fiber != NULL) {
-        green__fiber_end_worker(job);
+        struct green__host *host = green__host_of(job);
+        green__registry_remove(host);
+        green__free(atomic_load(&host->alarm));
+        green__own_fini(&host->own);
     }
 }
 
 void
 green__worker_attach(struct green_job *job)
 {
-    job->thread_id = gettid();
+    green__host_of(job)->thread_id = gettid();
     green__running = job;
 }
 
 void
 green__worker_finish(struct green_job *self)
 {
-    if (self->locals != NULL) {
-        green__locals_end(self);
+    if (self->own->locals != NULL) {
+        green__locals_end(self->own);
     }
-    if (self->fiber != NULL) {
-        green__fiber_end_worker(self);
+    if (self->own->fiber != NULL) {
+        green__fiber_end_worker(self->own);
     }
 }
 
@@ -126,11 +127,11 @@ end_sched(const struct green_job *job)
 
 /** What a blocking function uses may be on the stack of the thread, which ends. */
 static void
-wait_for_errands(struct green_job *job)
+wait_for_errands(struct green__host *host)
 {
     unsigned left;
-    while ((left = atomic_load(&job->errands)) > 0) {
-        green__futex_wait(&job->errands, left, GREEN_FOREVER);
+    while ((left = atomic_load(&host->errands)) > 0) {
+        green__futex_wait(&host->errands, left, GREEN_FOREVER);
     }
 }
 
@@ -146,7 +147,7 @@ green__worker_detach(struct green_job *job, intptr_t value)
     green__worker_announce(job, value);
     green__waitq_unlock(&job->end);
     end_sched(job); /* a hook may have spawned */
-    wait_for_errands(job);
+    wait_for_errands(green__host_of(job));
     green__kernel_detach(job);
 }
 
@@ -213,7 +214,11 @@ green_job_put(struct green_job *job)
         ((job->kind == GREEN_TASK &&
           atomic_load_explicit(&job->references, memory_order_acquire) == 1) ||
          atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) == 1)) {
-        job->release(job);
+        if (job->kind == GREEN_TASK) {
+            green__sched_release(job);
+        } else {
+            green__host_of(job)->release(job);
+        }
     }
 }
 
@@ -232,7 +237,7 @@ green__worker_announce(struct green_job *job, intptr_t value)
     job->value = value;
     job->announced = true;
     struct green__list *link;
-    while ((link = green__list_shift(&job->hooks)) != NULL) {
+    while ((link = green__ring_shift(&job->hooks)) != NULL) {
         green__waitq_unlock(&job->end);
         green__hook_call(GREEN__CONTAINER(link, struct green__hook, link), job);
         green__waitq_lock(&job->end);
@@ -245,7 +250,7 @@ green__worker_hook(struct green_job *job, struct green__hook *hook)
     green__waitq_lock(&job->end);
     bool taken = !job->announced;
     if (taken) {
-        green__list_append(&job->hooks, &hook->link);
+        green__ring_append(&job->hooks, &hook->link);
     }
     green__waitq_unlock(&job->end);
     return taken;
@@ -255,8 +260,7 @@ bool
 green__worker_unhook(struct green_job *job, struct green__hook *hook)
 {
     green__waitq_lock(&job->end);
-    bool found = !green__list_empty(&hook->link);
-    green__list_remove(&hook->link);
+    bool found = green__ring_remove(&job->hooks, &hook->link);
     green__waitq_unlock(&job->end);
     return found;
 }
@@ -265,8 +269,7 @@ void
 green__worker_end(struct green_job *job, intptr_t value)
 {
     if (job->kind == GREEN_TASK &&
-        atomic_load_explicit(&job->references, memory_order_acquire) == 1 &&
-        green__list_empty(&job->hooks)) {
+        atomic_load_explicit(&job->references, memory_order_acquire) == 1 && job->hooks == NULL) {
         /* Who could join, or ask, would have a reference: there is only that of who calls. A task
          * has left its scheduler's list, where others might have got one. */
         if (!job->announced) {
@@ -318,7 +321,7 @@ static void
 adopted_release(struct green_job *job)
 {
     green__worker_fini(job);
-    green__free(job);
+    green__free(green__host_of(job));
 }
 
 /** The thread-specific value's destructor: the adopted thread ends. */
@@ -328,7 +331,7 @@ adopted_end(void *value)
     struct green_job *job = value;
     green__running = job;
     green__worker_detach(job, 0);
-    green__registry_remove(job);
+    green__registry_remove(green__host_of(job));
     green__worker_end(job, 0);
     green__worker_thread_ended();
     green__running = NULL;
@@ -347,18 +350,18 @@ struct green_job *
 green__worker_adopt(void)
 {
     pthread_once(&adopted_once, adopted_make_key);
-    struct green_job *job = green__alloc_zeroed(sizeof *job);
-    if (job == NULL || pthread_setspecific(adopted_key, job) != 0) {
+    struct green__host *host = green__alloc_zeroed(sizeof *host);
+    if (host == NULL || pthread_setspecific(adopted_key, &host->job) != 0) {
         green__misuse("out of memory for the first call on a thread");
     }
-    green__worker_init(job, GREEN_THREAD, NULL, NULL);
+    struct green_job *job = &host->job;
+    green__host_init(host, GREEN_THREAD, NULL, NULL, adopted_release);
     green__worker_thread_begins();
     job->spawned_at = NULL; /* the call may be one that spawns another */
-    job->release = adopted_release;
     green__worker_attach(job);
-    if (job->thread_id == getpid()) {
+    if (host->thread_id == getpid()) {
         job->id = MAIN_ID;
     }
-    green__registry_add(job);
+    green__registry_add(host);
     return job;
 }

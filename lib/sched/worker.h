@@ -105,30 +105,70 @@ struct green__waitq {
     struct green__list waiters;
 };
 
+/**
+ * What a worker has for itself, in two lines of the cache.
+ *
+ * Of a task it stands at the top of its stack, in the page that its frames are in. Nobody touches
+ * it while the task hibernates: such a task stands in no queue of waiters. Others touch it only
+ * while the worker waits in such a queue, or in the graph.
+ */
+struct green__own {
+    struct green__waiter waiter;
+    struct green__several *several; /**< NULL until it first waits in several lists. */
+
+    /* What others may wait for it for, and it for ever: see graph.h. */
+    struct green__edge *edge; /**< While it waits, if others may wait for it. */
+    const void *reads[GREEN__READS_MAX];
+    struct green__reads *more_reads; /**< Locks held to read beyond `reads`; NULL until needed. */
+    unsigned holds;                  /**< Locks. */
+    unsigned reads_unnamed; /**< Of those, to read and neither in `reads` nor in `more_reads`. */
+
+    struct green__coroutine *coroutine; /**< Whose stack it is on; NULL: its own. */
+    struct green_fiber *fiber;          /**< Which one runs; NULL until it first has any. */
+    struct green__locals *locals;       /**< NULL until a value is set. */
+    uint64_t hibernate_ms;              /**< After how long it does; 0: never. */
+};
+
+/**
+ * The control block. There may be millions: of a task it is one of malloc's blocks of 224 bytes, so
+ * what few workers need, or only threads, stands elsewhere.
+ */
 struct green_job {
     /* What a switch and a wait touch, as few lines of the cache as may be. */
-    struct green__context context; /**< Of the stack that it is on. */
-    struct green_job *next;        /**< In the run queue, or in the cache of free control blocks. */
-    struct green__sched *sched;    /**< NULL for a thread that never had a task. */
-    struct green__image *image;    /**< Its stack while that hibernates: see hibernate.h. */
+    union {
+        struct green__context context; /**< Of the stack that it is on; */
+        struct green__image *image;    /**< but while that hibernates, its image. */
+    };
+    struct green_job *next;     /**< In the run queue, or in the cache of free control blocks. */
+    struct green__sched *sched; /**< NULL for a thread that never had a task. */
     struct green_timeout *scopes;
-    green_deadline deadline; /**< Of the wait that it is parked in. */
-    unsigned shields;
-    unsigned callbacks; /**< It runs callbacks: it may not wait. */
+    green_deadline deadline;   /**< Of the wait that it is parked in. */
+    struct green__timer timer; /**< May be set for sooner than the deadline: looked at lazily. */
+    atomic_uint attention;     /**< Any thread. */
+    uint16_t shields;
+    uint16_t callbacks; /**< It runs so many, one in the other: it may not wait. */
     uint8_t kind;       /**< enum green_kind */
     uint8_t state;      /**< enum green__state */
     bool woken;         /**< The wait's cause has come. */
-    bool expired;       /**< The wait's deadline has passed. */
     bool cancelled;
-    bool doomed; /**< The wait was found to be for ever: it fails. */
-    bool daemon;
-    bool save_fpu;
-    uint8_t streak; /**< Calls in a row that did not have to wait: see green__sched_pace(). */
-    uint8_t firm;   /**< What it waits for it cannot do without: see quiet.h. */
-    bool inside;    /**< It waits for other workers, not for the outside world. */
-    bool rests;     /**< In a wait in which it may hibernate. */
-    atomic_uint attention; /**< Any thread. */
-    uint64_t parked;       /**< The number of its park, in its scheduler's order. */
+    bool expired : 1; /**< The wait's deadline has passed. */
+    bool doomed : 1;  /**< The wait was found to be for ever: it fails. */
+    bool inside : 1;  /**< It waits for other workers, not for the outside world. */
+    bool rests : 1;   /**< In a wait in which it may hibernate. */
+    bool asleep : 1;  /**< It hibernates: it has an image. */
+    bool daemon : 1;
+    bool save_fpu : 1;
+    uint8_t streak;          /**< Calls in a row that did not have to wait: see
+                                  green__sched_pace(). */
+    uint8_t firm;            /**< What it waits for it cannot do without: see quiet.h. */
+    atomic_bool has_joiners; /**< Any thread: somebody has waited for its end, */
+    atomic_bool awaited;     /**< and was waited for himself. */
+    bool announced;          /**< `value` stands, and `hooks` takes no more. */
+    bool lost;               /**< A process that died before its entry returned. */
+    bool ended;
+    uint32_t parked; /**< The number of its park, in its scheduler's order, which goes round. */
+    atomic_uint references; /**< Any thread. */
+    struct green__own *own; /**< NULL before a task has a stack and after it has ended. */
 
     /* What it waits for, for people: written by its own thread, read by any. */
     _Atomic(const char *) waits_for;  /**< In words; NULL while it runs. */
@@ -136,49 +176,43 @@ struct green_job {
     atomic_uint_fast64_t waits_since; /**< To a tick, or a turn of the loop. The last of what a wait
                                          touches. */
 
-    /* What others may wait for it for, and it for ever: see graph.h and quiet.h. */
-    unsigned holds;         /**< Locks. */
-    unsigned reads_unnamed; /**< Of those, to read and neither in `reads` nor in `more_reads`. */
-    const void *reads[GREEN__READS_MAX];
-    struct green__edge *edge; /**< While it waits, if others may wait for it. */
-    atomic_uint references;   /**< Any thread. */
-    atomic_uint errands;      /**< Any thread: blocking functions that it began and left. */
-    _Atomic(pid_t) thread_id; /**< A thread's own worker: the kernel's number of the thread. */
-    atomic_bool has_joiners;  /**< Any thread: somebody has waited for its end, */
-    atomic_bool awaited;      /**< and was waited for himself. */
-    bool announced;           /**< `value` stands, and `hooks` takes no more. */
-    bool lost;                /**< A process that died before its entry returned. */
-    bool ended;
-
     green_entry entry;
-    void *arg;
-    intptr_t value;
+    union {
+        void *arg;      /**< Until it runs. */
+        intptr_t value; /**< Once `announced`. */
+    };
     uint64_t id;
-    const void *spawned_at; /**< Where in the program; NULL: nobody spawned it. */
-    struct green__stack stack;
-    void (*release)(struct green_job *job); /**< Frees what holds the control block. */
+    const void *spawned_at;                 /**< Where in the program; NULL: nobody spawned it. */
+    struct green__stack_class *stack_class; /**< Of a task: where the stack goes back to. */
     struct green_job *inbox_next;
-    struct green__coroutine *coroutine; /**< Whose stack it is on; NULL: its own. */
-    struct green_fiber *fiber;          /**< Which one runs; NULL until it first has any. */
-    _Atomic(struct green__sched *)
-        doorbell;          /**< Any thread: the loop that a thread's own stack runs. */
-    uint64_t hibernate_ms; /**< After how long it does; 0: never. */
+    _Atomic(char *) name; /**< Allocated; NULL until given or asked for. */
 
     /* The end of a worker leaves these as its beginning found them, `green__worker_fini()`
      * included. A control block that is used again keeps them: see green__worker_clear(). */
-    struct green__waiter waiter;
-    struct green__waitq end;       /**< Any thread: those who join; its lock guards `ended`. */
-    struct green__list hooks;      /**< Called before `ended`; guarded by the same lock. */
-    struct green__list member;     /**< A task: of its scheduler's; else of those joined at exit. */
-    struct green__list registered; /**< Of all workers that are no tasks: see registry.h; of a task,
-                                      among those that may hibernate. */
-    struct green__timer timer;    /**< May be set for sooner than the deadline: looked at lazily. */
-    struct green__locals *locals; /**< NULL until a value is set. */
-    struct green__reads *more_reads; /**< Locks held to read beyond `reads`; NULL until needed. */
-    struct green__several *several;  /**< NULL until it first waits in several lists. */
-    _Atomic(char *) name;            /**< Allocated; NULL until given or asked for. */
-    _Atomic(struct green__alarm *) alarm; /**< Of a thread that has blocked in the kernel. */
+    struct green__waitq end;   /**< Any thread: those who join; its lock guards `ended`. */
+    struct green__list *hooks; /**< A ring: called before `ended`; guarded by the same lock. */
+    struct green__list member; /**< A task: of its scheduler's; else of those joined at exit. */
 };
+
+/** A worker that is no task: a thread, or a process. */
+struct green__host {
+    struct green_job job;
+    struct green__own own;
+    struct green__list registered;          /**< Of all of them: see registry.h. */
+    void (*release)(struct green_job *job); /**< Frees what holds the control block. */
+    _Atomic(struct green__sched *)
+        doorbell; /**< Any thread: the loop that a thread's own stack runs. */
+    _Atomic(struct green__alarm *) alarm; /**< Of a thread that has blocked in the kernel. */
+    _Atomic(pid_t) thread_id;             /**< The kernel's number of the thread. */
+    atomic_uint errands;       /**< Any thread: blocking functions that it began and left. */
+    struct green__stack stack; /**< Of a process that was given one; else its size is 0. */
+};
+
+static inline struct green__host *
+green__host_of(const struct green_job *job)
+{
+    return GREEN__CONTAINER(job, struct green__host, job);
+}
 
 /** The worker that runs on this thread; NULL on a thread that the library has not met. */
 extern __thread struct green_job *green__running __attribute__((tls_model("initial-exec")));
@@ -199,8 +233,25 @@ green__self(void)
     return self != NULL ? self : green__worker_adopt();
 }
 
+/** The stack that it was given; its size is 0 when it was given none. Async-signal-safe. */
+static inline struct green__stack
+green__worker_stack(const struct green_job *job)
+{
+    if (job->kind != GREEN_TASK) {
+        return green__host_of(job)->stack;
+    }
+    return green__stack_at(job->own + 1, job->stack_class);
+}
+
 /** Set the members of a zeroed control block that are not zero at first; one reference. */
 void green__worker_init(struct green_job *job, enum green_kind kind, green_entry entry, void *arg);
+
+/** The same of a zeroed worker that is no task. */
+void green__host_init(struct green__host *host, enum green_kind kind, green_entry entry, void *arg,
+                      void (*release)(struct green_job *job));
+
+/** What few workers ever have; see green__own_fini(). */
+void green__own_fini_slow(struct green__own *own);
 
 /** How many threads of this process have a worker, or are being started with one. */
 unsigned green__worker_threads(void);
@@ -214,21 +265,46 @@ void green__worker_thread_ended(void);
 /** In a forked child: the calling thread is the only one. */
 void green__worker_fork_child(void);
 
-/** Let go of what green__worker_init() and the worker's life added, its memory aside. */
+/** Let go of what green__worker_init() or green__host_init(), and the worker's life, have added. */
 void green__worker_fini(struct green_job *job);
+
+/** Fill with zeros, in pieces that compilers turn into a few stores: a string instruction takes
+ * longer. */
+static inline void
+green__worker_zero(void *start, size_t size)
+{
+    enum { PIECE = 64 };
+    char *bytes = start;
+    for (; size >= PIECE; size -= PIECE, bytes += PIECE) {
+        memset(bytes, 0, PIECE);
+    }
+    memset(bytes, 0, size);
+}
 
 /** Make the control block of a worker that has ended and was let go of ready for another one. */
 static inline void
 green__worker_clear(struct green_job *job)
 {
-    /* In pieces that compilers turn into a few stores: a string instruction takes longer. */
-    enum { PIECE = 64 };
-    char *bytes = (char *)job;
-    size_t left = offsetof(struct green_job, waiter);
-    for (; left >= PIECE; left -= PIECE, bytes += PIECE) {
-        memset(bytes, 0, PIECE);
+    green__worker_zero(job, offsetof(struct green_job, end));
+}
+
+/** Begin what a worker has for itself. */
+static inline void
+green__own_init(struct green__own *own, struct green_job *job)
+{
+    green__worker_zero(own, sizeof *own);
+    own->waiter.job = job;
+    green__list_init(&own->waiter.link);
+}
+
+/** Let go of it. */
+static inline void
+green__own_fini(struct green__own *own)
+{
+    if (own->several != NULL || own->more_reads != NULL || own->locals != NULL ||
+        own->fiber != NULL) {
+        green__own_fini_slow(own);
     }
-    memset(bytes, 0, left);
 }
 
 /** Begin another life of such a control block; the same as green__worker_init(). */
@@ -238,8 +314,8 @@ void green__worker_renew(struct green_job *job, enum green_kind kind, green_entr
 void green__worker_finish(struct green_job *self);
 
 /* What that consists of. */
-void green__locals_end(struct green_job *self);
-void green__fiber_end_worker(struct green_job *self);
+void green__locals_end(struct green__own *own);
+void green__fiber_end_worker(struct green__own *own);
 
 /** Make the worker the calling thread's own. */
 void green__worker_attach(struct green_job *job);

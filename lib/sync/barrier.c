@@ -88,7 +88,7 @@ stand(struct green_barrier *barrier, struct green__list *list, struct green_job 
     GREEN__STORE(&barrier->arrived, GREEN__LOAD(&barrier->arrived) + 1);
     int err = green__waiters_wait(&barrier->waiters, self, deadline, "a barrier");
     if (err == 0) {
-        return GREEN__RESULT_OF(self->waiter.value);
+        return GREEN__RESULT_OF(self->own->waiter.value);
     }
     dismiss(barrier, list, true);
     green__waiters_unlock(&barrier->waiters);

@@ -148,14 +148,14 @@ wait_for_other(struct green_channel *channel, struct green__list *waiters, struc
 {
     int err = -ETIMEDOUT;
     if (deadline != GREEN_NOW) {
-        self->waiter.value = value;
+        self->own->waiter.value = value;
         err = green__wait_in(&channel->lock, waiters, self, deadline, what);
     }
     if (err != 0) {
         green__channel_release(channel);
         return err;
     }
-    return green__channel_outcome(&self->waiter);
+    return green__channel_outcome(&self->own->waiter);
 }
 
 /** Whether a poll that finds it so is over: nobody waits, and there are so many items. */

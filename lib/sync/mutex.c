@@ -56,7 +56,7 @@ lock_slow(struct green_mutex *mutex, struct green_job *self, green_deadline dead
         if (GREEN__SWAP(&mutex->holder, &word, to)) {
             if (word == 0) {
                 green__waiters_unlock(&mutex->waiters);
-                self->holds++;
+                self->own->holds++;
                 return 0;
             }
             break;
@@ -68,7 +68,7 @@ lock_slow(struct green_mutex *mutex, struct green_job *self, green_deadline dead
         green__waiters_unlock(&mutex->waiters);
         return err;
     }
-    self->holds++;
+    self->own->holds++;
     return 0;
 }
 
@@ -82,7 +82,7 @@ green_mutex_lock(struct green_mutex *mutex, green_deadline deadline)
     }
     uintptr_t word = GREEN__LOAD(&mutex->holder);
     if (word == 0 && GREEN__SWAP(&mutex->holder, &word, (uintptr_t)self)) {
-        self->holds++;
+        self->own->holds++;
         return 0;
     }
     if (green__word_owner(word) == self) {
@@ -117,7 +117,7 @@ static inline void
 unlock(struct green_mutex *mutex, struct green_job *self)
 {
     uintptr_t word = GREEN__LOAD(&mutex->holder);
-    self->holds--;
+    self->own->holds--;
     if (word != (uintptr_t)self || !GREEN__SWAP(&mutex->holder, &word, 0)) {
         unlock_slow(mutex);
     }
@@ -165,7 +165,7 @@ green__mutex_relock(struct green_mutex *mutex, struct green_job *self, unsigned 
 {
     uintptr_t word = 0;
     if (GREEN__SWAP(&mutex->holder, &word, (uintptr_t)self)) {
-        self->holds++;
+        self->own->holds++;
     } else {
         struct green_shield shield;
         green_shield_start(&shield);

@@ -181,10 +181,10 @@ put_slowly(struct green_queue *queue, void *item, struct green_job *self, green_
     } else if (green__slots_count(GREEN__LOAD(&queue->word)) < limit(queue)) {
         err = add(queue, item);
     } else {
-        self->waiter.value = item;
+        self->own->waiter.value = item;
         err = wait_in(queue, &queue->putters, self, deadline, "room in a queue");
         if (err == 0) {
-            return GREEN__RESULT_OF(self->waiter.value);
+            return GREEN__RESULT_OF(self->own->waiter.value);
         }
     }
     release(queue);
@@ -236,10 +236,10 @@ get_slowly(struct green_queue *queue, void **ret_item, struct green_job *self,
     } else {
         err = wait_in(queue, &queue->getters, self, deadline, "an item of a queue");
         if (err == 0) {
-            if (self->waiter.value == &no_item) {
+            if (self->own->waiter.value == &no_item) {
                 return -EPIPE;
             }
-            *ret_item = self->waiter.value;
+            *ret_item = self->own->waiter.value;
             return 0;
         }
     }

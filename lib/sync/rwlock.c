@@ -91,7 +91,7 @@ lock_slow(struct green_rwlock *rwlock, struct green_job *self, green_deadline de
             break;
         }
     }
-    self->waiter.value = want;
+    self->own->waiter.value = want;
     bool reads = want == &reading;
     int err = green__waiters_wait_owner(&rwlock->waiters, &rwlock->holders,
                                         reads ? GREEN__WANT_READ : GREEN__WANT_WRITE, self,
@@ -109,7 +109,7 @@ static inline void
 note_entry(const struct green_rwlock *rwlock, struct green_job *self, const char *want)
 {
     if (want == &writing) {
-        self->holds++;
+        self->own->holds++;
     } else {
         green__graph_reads(self, rwlock);
     }
@@ -175,7 +175,7 @@ note_leave(const struct green_rwlock *rwlock, uintptr_t word, struct green_job *
             green__misuse("green_rwlock_unlock: other workers hold the lock to read");
         }
     } else if (green__word_owner(word) == self) {
-        self->holds--;
+        self->own->holds--;
     } else {
         green__misuse(word == 0 ? "green_rwlock_unlock: nobody holds the lock"
                                 : "green_rwlock_unlock: another worker holds the lock to write");

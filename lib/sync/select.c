@@ -154,7 +154,7 @@ static int
 wait_for_any(struct green_case *cases, size_t count, struct green_job *self,
              green_deadline deadline)
 {
-    struct green__waiter *places = self->several->places;
+    struct green__waiter *places = self->own->several->places;
     struct green__waiter *chosen = NULL;
     green__wait_begin_several(self);
     enter(cases, count, places);

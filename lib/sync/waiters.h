@@ -128,7 +128,8 @@ green__waiters_wake_all(struct green__list *list, void *value)
 static inline struct green_job *
 green__awaited_owner(const struct green_job *job)
 {
-    const uintptr_t *word = atomic_load_explicit(&job->waiter.owner_word, memory_order_acquire);
+    const uintptr_t *word =
+        atomic_load_explicit(&job->own->waiter.owner_word, memory_order_acquire);
     return word == NULL ? NULL : green__word_owner(GREEN__LOAD_ACQUIRE(word));
 }
 

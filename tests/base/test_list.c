@@ -46,6 +46,30 @@ START_TEST(list_keeps_the_order)
 }
 END_TEST
 
+START_TEST(ring_keeps_the_order)
+{
+    struct green__list *ring = NULL;
+    struct item items[] = {{.label = "a"}, {.label = "b"}, {.label = "c"}};
+    ck_assert_ptr_null(green__ring_shift(&ring));
+    for (int i = 0; i < 3; i++) {
+        green__list_init(&items[i].link);
+        ck_assert(!green__ring_remove(&ring, &items[i].link)); /* in none */
+        green__ring_append(&ring, &items[i].link);
+    }
+    ck_assert(green__ring_remove(&ring, &items[0].link));
+    ck_assert(!green__ring_remove(&ring, &items[0].link));
+    green__ring_append(&ring, &items[0].link);
+    struct green__list *link;
+    while ((link = green__ring_shift(&ring)) != NULL) {
+        note(GREEN__CONTAINER(link, struct item, link)->label);
+    }
+    green__ring_append(&ring, &items[1].link);
+    ck_assert(green__ring_remove(&ring, &items[1].link)); /* the only one */
+    ck_assert_ptr_null(ring);
+    ck_assert_trace("b c a");
+}
+END_TEST
+
 static struct green__lock lock;
 static long counter;
 
@@ -106,10 +130,7 @@ int
 main(void)
 {
     const TTest *const tests[] = {
-        list_keeps_the_order,
-        lock_excludes_others,
-        deadlines,
-        texts,
+        list_keeps_the_order, ring_keeps_the_order, lock_excludes_others, deadlines, texts,
     };
     return RUN_TESTS("list", tests);
 }

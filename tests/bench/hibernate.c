@@ -98,7 +98,7 @@ static void
 allow(uint64_t hibernate_ms)
 {
     for (size_t i = 0; i < tasks; i++) {
-        jobs[i]->hibernate_ms = hibernate_ms;
+        jobs[i]->own->hibernate_ms = hibernate_ms; /* they are awake */
     }
 }
 

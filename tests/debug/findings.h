@@ -55,7 +55,7 @@ __attribute__((unused)) static bool
 until_owner_awaited(struct green_job *job)
 {
     for (int i = 0; i < LONG_MS; i++) {
-        if (atomic_load(&job->waiter.owner_word) != NULL) {
+        if (job->own != NULL && atomic_load(&job->own->waiter.owner_word) != NULL) {
             return true;
         }
         green_sleep(1);

@@ -90,6 +90,10 @@ check()
         *) fail "the frames of $name are '$(frames all "$name")'" ;;
         esac
     done
+    section tasks | grep -q '^ *[0-9]* task *"dozer" waits for a descriptor to read, fd [0-9]*' ||
+        fail 'who hibernates is not listed'
+    section all | grep -A 1 '"dozer"' | grep -q '(its stack hibernates)' ||
+        fail 'who hibernates is shown with frames'
     section tasks | grep -q '"stopper" runs' || fail 'who runs is not listed so'
     case "$(frames all stopper)" in
     *'stopper task_main green__switch_start ') ;;

@@ -162,7 +162,7 @@ START_TEST(every_lock_that_is_read_is_known)
         green_rwlock_init(&many[i]);
         ck_assert_int_eq(green_rwlock_lock_read(&many[i], GREEN_FOREVER), 0);
     }
-    ck_assert_uint_eq(green_self()->holds, MANY);
+    ck_assert_uint_eq(green_self()->own->holds, MANY);
     for (int i = 0; i < MANY; i++) {
         ck_assert_int_eq(green_rwlock_lock_write(&many[i], GREEN_FOREVER), -EDEADLK);
         ck_assert_int_eq(finding_count(), i + 1);
@@ -171,8 +171,8 @@ START_TEST(every_lock_that_is_read_is_known)
         green_rwlock_unlock(&many[i]);
         green_rwlock_fini(&many[i]);
     }
-    ck_assert_uint_eq(green_self()->holds, 0);
-    ck_assert_uint_eq(green_self()->reads_unnamed, 0);
+    ck_assert_uint_eq(green_self()->own->holds, 0);
+    ck_assert_uint_eq(green_self()->own->reads_unnamed, 0);
     ck_assert_misuse(unlock_anothers, "green_rwlock_unlock: other workers hold the lock to read");
 }
 END_TEST

@@ -8,12 +8,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../base/support.h"
+#include "green/debug.h"
 #include "green/net.h"
+#include "green/sync.h"
 #include "green/timeout.h"
 #include "sched/hibernate.h"
 #include "sched/sched.h"
@@ -153,7 +156,8 @@ START_TEST(pages_go_and_images_are_small)
     await_asleep(SLEEPERS);
     for (int i = 0; i < SLEEPERS; i++) {
         if (!green__hibernate_guard) {
-            ck_assert_uint_eq(green__stack_high_water(&sleepers[i].job->stack), 0);
+            struct green__stack stack = green__worker_stack(sleepers[i].job);
+            ck_assert_uint_eq(green__stack_high_water(&stack), 0);
         }
     }
     size_t bytes;
@@ -207,9 +211,9 @@ START_TEST(others_stay_awake)
     start(&sleepers[1], 1, 1, FOREVER_MS); /* not for long enough */
     start(&sleepers[2], 1, 1, 1);
     await_asleep(1);
-    ck_assert_ptr_null(job->image); /* it waits for no descriptor */
-    ck_assert_ptr_null(sleepers[0].job->image);
-    ck_assert_ptr_null(sleepers[1].job->image);
+    ck_assert(!job->asleep); /* it waits for no descriptor */
+    ck_assert(!sleepers[0].job->asleep);
+    ck_assert(!sleepers[1].job->asleep);
     green_job_cancel(job);
     ck_assert_int_eq(finish(job), -ECANCELED);
     for (int i = 0; i < 3; i++) {
@@ -270,6 +274,76 @@ START_TEST(foreign_touches_are_deadly)
 }
 END_TEST
 
+/** A survey wakes each of them for the look, once, and lets it sleep on. */
+START_TEST(dump_sees_sleepers)
+{
+    static char text[1 << 16];
+    for (int i = 0; i < SLEEPERS; i++) {
+        start(&sleepers[i], 4, 1, 1);
+    }
+    green_yield(); /* where nobody hibernates they have to have begun to wait */
+    await_asleep(SLEEPERS);
+    size_t before = asleep();
+    int fd = memfd_create("dump", MFD_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(green_dump(fd), 0);
+    ssize_t length = pread(fd, text, sizeof text - 1, 0);
+    ck_assert_int_gt((int)length, 0);
+    close(fd);
+    ck_assert_ptr_nonnull(strstr(text, "100 tasks"));
+    ck_assert_ptr_nonnull(strstr(text, "a descriptor"));
+    ck_assert_uint_eq(asleep(), before);
+    struct green_job *jobs[SLEEPERS + 1];
+    ck_assert_uint_eq(green_enumerate(jobs, SLEEPERS + 1), SLEEPERS + 1);
+    for (int i = 0; i <= SLEEPERS; i++) {
+        green_job_put(jobs[i]);
+    }
+    for (int i = 0; i < SLEEPERS; i++) {
+        send_one(&sleepers[i]);
+        ck_assert_int_eq(end(&sleepers[i]), 0);
+    }
+}
+END_TEST
+
+static void *
+join_with_a_lock(void *arg)
+{
+    struct green_mutex mutex = GREEN_MUTEX_INIT;
+    ck_assert_int_eq(green_mutex_lock(&mutex, GREEN_FOREVER), 0);
+    ck_assert_int_eq(green_job_join(arg, NULL, GREEN_FOREVER), 0);
+    green_mutex_unlock(&mutex);
+    return NULL;
+}
+
+static intptr_t
+join_with_a_lock_too(void *arg)
+{
+    join_with_a_lock(arg);
+    return 0;
+}
+
+/** Who holds a lock and joins makes others look what the joined one waits for: that is nobody. */
+START_TEST(sleepers_are_joined_by_who_holds_locks)
+{
+    struct green_job *task;
+    pthread_t thread;
+    green__hibernate_guard = true;
+    start(&sleepers[0], 1, 1, 1);
+    await_asleep(1);
+    ck_assert_int_eq(green_spawn(join_with_a_lock_too, sleepers[0].job, &task), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, join_with_a_lock, sleepers[0].job), 0);
+    while (!atomic_load(&sleepers[0].job->awaited)) {
+        green_sleep(1);
+    }
+    green_sleep(5);
+    await_asleep(1);
+    send_one(&sleepers[0]);
+    ck_assert_int_eq(finish(task), 0);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(end(&sleepers[0]), 0);
+}
+END_TEST
+
 /** Sleepers that are woken, cancelled and timed out at random, until each has ended. */
 START_TEST(random_ends)
 {
@@ -317,6 +391,8 @@ main(void)
     tcase_add_test(tests, cancellation_and_timeouts_wake);
     tcase_add_test(tests, others_stay_awake);
     tcase_add_test(tests, rounds_end);
+    tcase_add_test(tests, dump_sees_sleepers);
+    tcase_add_test(tests, sleepers_are_joined_by_who_holds_locks);
     if (GREEN__HIBERNATES) {
         tcase_add_test_raise_signal(tests, foreign_touches_are_deadly, SIGSEGV);
     }
