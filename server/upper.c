@@ -17,7 +17,8 @@
 enum {
     ILL_FORMED = 0, /* results of sequence_at() besides a length */
     INCOMPLETE = -1,
-    PATIENCE = 64, /* bytes that are done one by one where vectors get nowhere */
+    PATIENCE = 16, /* bytes that are done one by one where vectors get nowhere */
+    LEAST = 8,     /* how far they are to get */
 };
 
 static bool ready;
@@ -197,12 +198,10 @@ two_byte_run(const unsigned char *from, unsigned char *to, size_t length)
 
     while (length - i >= 2 && (unsigned char)(from[i] - 0xc2) < 0xe0 - 0xc2 &&
            continues(from[i + 1])) {
-        const struct upper_level *level = &upper_levels[upper_cased[from[i] & 0x1f]];
-        unsigned last = from[i + 1] & 0x3f;
-        if (level->last[last] == UPPER_STOP)
+        const struct upper_form *form = form_of(from + i, 2);
+        if (form != NULL && form->length != 2)
             break;
-        to[i] = from[i] ^ level->lead[last];
-        to[i + 1] = from[i + 1] ^ level->last[last];
+        memmove(to + i, form != NULL ? form->bytes : from + i, 2);
         i += 2;
     }
     return i;
@@ -280,7 +279,7 @@ level_run(const struct upper *upper, const unsigned char *from, unsigned char *t
         size_t run = 0;
         if (*patience == 0 && vector_run != NULL) {
             run = vector_run(from + i, to + i, length - i);
-            *patience = run < PATIENCE ? PATIENCE : 0;
+            *patience = run < LEAST ? PATIENCE : 0;
             i += run;
             if (i == length)
                 break;
@@ -374,7 +373,6 @@ convert(struct upper *upper, const unsigned char **in, size_t *in_length, unsign
         /* Here is a form of another length, or a sequence that the room left cut in two. */
         int size = sequence_at(*in, *in_length);
         size_t put = put_one(*in, size, out + written, out_size - written);
-        patience = PATIENCE; /* text that has one such form has more */
         if (put == 0)
             break;
         written += put;

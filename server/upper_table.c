@@ -1,12 +1,13 @@
 /*
- * The tables of upper-case forms, from libunistring: which code points have one, and from that the
- * changes that keep a sequence's length. Invariant: a level says UPPER_STOP wherever flipping bits
- * of the last byte, and of a lead of two, does not give the form.
+ * The tables of upper-case forms, from libunistring: which code points have one, and from that what
+ * sequences of two bytes have in common. Invariant: the code of a run gives the form of each in it,
+ * or is UPPER_SINGLE.
  */
 #include "upper_table.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unicase.h>
@@ -15,8 +16,7 @@
 
 unsigned char upper_cased[UPPER_BLOCKS];
 struct upper_form upper_forms[UPPER_CASED_MAX][UPPER_BLOCK];
-struct upper_level upper_levels[UPPER_CASED_MAX];
-struct upper_pair upper_pairs[16];
+unsigned char upper_runs[128];
 unsigned char upper_odd_leads[16];
 
 static bool
@@ -25,26 +25,6 @@ maps(ucs4_t code)
     /* Asked first: it takes 2 ms for all code points where u8_toupper takes 30, and echod is to
      * start at once. The tests compare the table with u8_toupper for each of them. */
     return uc_toupper(code) != code || uc_is_property_changes_when_uppercased(code);
-}
-
-/* What a level has to say of one form. */
-static void
-fill_level(struct upper_level *level, const struct upper_form *form, const uint8_t *source,
-           int length)
-{
-    unsigned last = source[length - 1] & (UPPER_BLOCK - 1);
-    bool level_length = form->length == length;
-    unsigned char lead = level_length ? source[0] ^ form->bytes[0] : 0;
-    bool flips = level_length && (length == 2 || lead == 0);
-
-    for (int i = 1; i < length - 1; i++)
-        flips = flips && source[i] == form->bytes[i];
-    level->last[last] = UPPER_STOP;
-    if (flips) {
-        level->last[last] = source[length - 1] ^ form->bytes[length - 1];
-        level->lead[last] = lead;
-        level->moves |= lead != 0;
-    }
 }
 
 static int
@@ -71,7 +51,6 @@ fill_form(unsigned index, ucs4_t code)
         form->length = (unsigned char)length;
         memcpy(form->bytes, upper, length);
     }
-    fill_level(&upper_levels[index], form, source, source_length);
     return 0;
 }
 
@@ -86,34 +65,58 @@ fill_block(unsigned index, ucs4_t first)
     return 0;
 }
 
-/* What is said of a run of 16 by one look; false when it takes more. */
+/* What is added to a lead and to a last byte; false when the form is not of two bytes. */
 static bool
-fill_run(struct upper_pair *pair, unsigned index, const struct upper_level *level, unsigned first)
+added(unsigned lead, unsigned last, unsigned char ret_added[2])
 {
-    unsigned char last = level->last[first + 1], lead = level->lead[first];
-    bool alternates = level->last[first] == 0 && last == 1;
-
-    pair->last[index] = last;
-    pair->lead[index] = lead;
-    for (unsigned i = first; i < first + 16; i++) {
-        unsigned char wanted = alternates ? i & 1 : last;
-        if (level->last[i] != wanted || level->lead[i] != lead)
-            return false;
-    }
-    return alternates || (last & (UPPER_STOP | 1)) == 0;
+    const struct upper_form *form = &upper_forms[upper_cased[lead]][last & 0x3f];
+    ret_added[0] = (unsigned char)(form->bytes[0] - (0xc0 | lead));
+    ret_added[1] = (unsigned char)(form->bytes[1] - last);
+    return form->length == 2;
 }
 
-static void
-fill_pairs(void)
+static bool
+has_code(unsigned lead, unsigned first, unsigned code)
+{
+    for (unsigned last = first; last < first + 16; last++) {
+        unsigned char found[2];
+        unsigned one = code & (last % 2 != 0 ? UPPER_IF_ODD : UPPER_IF_EVEN) ? 1 : 0;
+        unsigned char less = code & UPPER_LEAD_LESS ? 0xff : 0;
+        if (!added(lead, last, found) || found[0] != less ||
+            found[1] != (unsigned char)((code & 0xf0) - one))
+            return false;
+    }
+    return true;
+}
+
+/* The code of a run: what its first two sequences say, if the others say the same. */
+static unsigned char
+code_of(unsigned lead, unsigned first)
+{
+    unsigned char even[2], odd[2];
+    if (upper_cased[lead] == 0)
+        return 0;
+    added(lead, first, even);
+    added(lead, first + 1, odd);
+    unsigned code = (even[1] + 1u) & 0xf0; /* one less, or not */
+    code |= even[0] != 0 ? UPPER_LEAD_LESS : 0;
+    code |= (even[1] & 0x0f) != 0 ? UPPER_IF_EVEN : 0;
+    code |= (odd[1] & 0x0f) != 0 ? UPPER_IF_ODD : 0;
+    return has_code(lead, first, code) ? (unsigned char)code : UPPER_SINGLE;
+}
+
+static int
+fill_runs(void)
 {
     for (unsigned lead = 2; lead < 0x20; lead++) {
-        struct upper_pair *pair = &upper_pairs[lead / 2];
-        pair->even |= lead % 2 == 0;
         for (unsigned run = 0; run < 4; run++) {
-            unsigned index = (lead & 1) << 2 | run;
-            pair->even &= fill_run(pair, index, &upper_levels[upper_cased[lead]], run * 16);
+            unsigned char code = code_of(lead, 0x80 | run << 4);
+            if (code != 0 && lead >= 0x18)
+                return -EOVERFLOW;
+            upper_runs[lead << 2 | run] = code;
         }
     }
+    return 0;
 }
 
 int
@@ -137,6 +140,5 @@ upper_table_fill(void)
         if (first >= 0x800 && first < 0x10000)
             upper_odd_leads[first >> 12] = 0x80;
     }
-    fill_pairs();
-    return 0;
+    return fill_runs();
 }

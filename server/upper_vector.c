@@ -16,8 +16,64 @@
 __attribute__((unused)) static const unsigned char every_byte[256] = {MANY(0), MANY(64), MANY(128),
                                                                       MANY(192)};
 
+/* What became of one sequence. */
+enum single {
+    SINGLE_DONE,
+    SINGLE_CHANGES_LENGTH,
+    SINGLE_IS_CUT, /* it does not end in this block */
+};
+
+/* Convert a sequence of three or four bytes, if it is one and has case. */
+static inline enum single
+change_long(const unsigned char *from, unsigned char *to, size_t room, size_t size)
+{
+    for (size_t i = 1; i < size; i++) {
+        if (i == room)
+            return SINGLE_IS_CUT;
+        if ((from[i] & 0xc0) != 0x80)
+            return SINGLE_DONE;
+    }
+    unsigned block = upper_block_of(from, (int)size); /* of an overlong one, which has no case */
+    unsigned index = size == 4 && from[1] < 0x90 ? 0 : upper_cased[block];
+    if (index == 0)
+        return SINGLE_DONE;
+    const struct upper_form *form = &upper_forms[index][from[size - 1] & 0x3f];
+    if (form->length != size)
+        return SINGLE_CHANGES_LENGTH;
+    memcpy(to, form->bytes, size);
+    return SINGLE_DONE;
+}
+
+/*
+ * Convert the sequence that begins here, of which `room` bytes are in this block. Of one of two
+ * bytes that does not end in it, what is to be added to the last byte is due in the next.
+ */
+static inline enum single
+change_single(const unsigned char *from, unsigned char *to, size_t room, unsigned char *due)
+{
+    if (from[0] >= 0xe0)
+        return from[0] < 0xf0 ? change_long(from, to, room, 3) : change_long(from, to, room, 4);
+    const struct upper_form *form = &upper_forms[upper_cased[from[0] & 0x1f]][from[1] & 0x3f];
+    if (form->length != 2)
+        return SINGLE_CHANGES_LENGTH;
+    to[0] = form->bytes[0];
+    if (room > 1)
+        to[1] = form->bytes[1];
+    else
+        *due = (unsigned char)(form->bytes[1] - from[1]);
+    return SINGLE_DONE;
+}
+
 #ifdef __x86_64__
 #include <immintrin.h>
+
+/* The code of each run by its place, from rows of 16: a row gives zero for what is another's. */
+#define RUN_IN_ROW(row_)                                       \
+    V(look_up)(V(row)(upper_runs + 16 * (row_)),               \
+               V(saturate)(V(flip)(place, V(all)(16 * (row_))), V(all)(0x70)))
+#define RUN_IN_ROWS                                                                         \
+    V(any)(V(any)(V(any)(RUN_IN_ROW(0), RUN_IN_ROW(1)), V(any)(RUN_IN_ROW(2), RUN_IN_ROW(3))), \
+           V(any)(RUN_IN_ROW(4), RUN_IN_ROW(5)))
 
 #define KERNEL  avx2_run
 #define TARGET  __attribute__((target("avx2,bmi")))
@@ -81,6 +137,12 @@ V(ahead)(VECTOR value, VECTOR behind)
 #define avx2_plus           _mm256_add_epi8
 #define avx2_shifted(value) _mm256_srli_epi16(value, 4)
 
+static inline TARGET VECTOR
+V(look_up_run)(VECTOR place)
+{
+    return RUN_IN_ROWS;
+}
+
 #include "upper_kernel.h"
 #undef KERNEL
 #undef TARGET
@@ -96,7 +158,6 @@ V(ahead)(VECTOR value, VECTOR behind)
 #define VECTOR __m512i
 #define MASK   unsigned long long
 #define LOWEST __builtin_ctzll
-#define SELECTS
 #define V(name) avx512_##name
 
 static inline TARGET VECTOR
@@ -141,7 +202,6 @@ V(equal)(VECTOR a, VECTOR b)
 
 #define avx512_mask           (MASK) _mm512_movepi8_mask
 #define avx512_look_up        _mm512_shuffle_epi8
-#define avx512_select         _mm512_permutexvar_epi8
 #define avx512_least          _mm512_min_epu8
 #define avx512_minus          _mm512_sub_epi8
 #define avx512_both           _mm512_and_si512
@@ -150,6 +210,12 @@ V(equal)(VECTOR a, VECTOR b)
 #define avx512_plus           _mm512_add_epi8
 #define avx512_shifted(value) _mm512_srli_epi16(value, 4)
 
+static inline TARGET VECTOR
+V(look_up_run)(VECTOR place)
+{
+    return _mm512_permutex2var_epi8(V(load)(upper_runs), place, V(load)(upper_runs + 64));
+}
+
 #include "upper_kernel.h"
 #undef KERNEL
 #undef TARGET
@@ -157,7 +223,6 @@ V(equal)(VECTOR a, VECTOR b)
 #undef VECTOR
 #undef MASK
 #undef LOWEST
-#undef SELECTS
 #undef V
 
 /* What is left of a text that the wide one has not stopped in is done by the next. */
@@ -211,6 +276,12 @@ V(all)(unsigned char byte)
 
 #define ssse3_plus           _mm_add_epi8
 #define ssse3_shifted(value) _mm_srli_epi16(value, 4)
+
+static inline TARGET VECTOR
+V(look_up_run)(VECTOR place)
+{
+    return RUN_IN_ROWS;
+}
 
 #include "upper_kernel.h"
 
@@ -273,6 +344,14 @@ V(look_up)(VECTOR row, VECTOR places)
 #define neon_flip                        veorq_u8
 #define neon_plus                        vaddq_u8
 #define neon_shifted(value)              vshrq_n_u8(value, 4)
+
+/* Zero for what is not in the table of 64. */
+static inline VECTOR
+V(look_up_run)(VECTOR place)
+{
+    VECTOR low = vqtbl4q_u8(vld1q_u8_x4(upper_runs), place);
+    return vorrq_u8(low, vqtbl4q_u8(vld1q_u8_x4(upper_runs + 64), vsubq_u8(place, vdupq_n_u8(64))));
+}
 
 #include "upper_kernel.h"
 

@@ -21,8 +21,7 @@
 #ifdef TABLES_FROM_FILE
 unsigned char upper_cased[UPPER_BLOCKS];
 struct upper_form upper_forms[UPPER_CASED_MAX][UPPER_BLOCK];
-struct upper_level upper_levels[UPPER_CASED_MAX];
-struct upper_pair upper_pairs[16];
+unsigned char upper_runs[128];
 unsigned char upper_odd_leads[16];
 
 int
@@ -36,8 +35,9 @@ static const struct {
     void *data;
     size_t size;
 } tables[] = {
-    {upper_cased, sizeof upper_cased},         {upper_forms, sizeof upper_forms},
-    {upper_levels, sizeof upper_levels},       {upper_pairs, sizeof upper_pairs},
+    {upper_cased, sizeof upper_cased},
+    {upper_forms, sizeof upper_forms},
+    {upper_runs, sizeof upper_runs},
     {upper_odd_leads, sizeof upper_odd_leads},
 };
 
