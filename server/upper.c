@@ -324,7 +324,8 @@ put_one(const unsigned char *from, int size, unsigned char *out, size_t out_size
 
     if (length > out_size)
         return 0;
-    memcpy(out, bytes, length);
+    for (size_t i = 0; i < length; i++)
+        out[i] = bytes[i];
     return length;
 }
 

@@ -3,8 +3,8 @@
  * operations named by V().
  *
  * A sequence of two bytes is converted where its lead stands, by one look-up of what is added to it
- * and to the byte behind it, the same for a run of 16 of them; see upper_runs. What is in no such
- * run, and what has more bytes and case, is done one by one when the block was stored. The last
+ * and to the byte behind it, the same for a run of 16 of them but its exceptions; see upper_runs.
+ * Those, and what has more bytes and case, are done one by one when the block was stored. The last
  * byte of a block may be a lead: then the change of the next one is carried over. In place, nothing
  * is loaded that was stored just before.
  *
@@ -25,15 +25,26 @@ V(has)(VECTOR value, unsigned char bits)
     return V(equal)(V(both)(value, V(all)(bits)), V(all)(bits));
 }
 
-/* The codes of sequences of two bytes, where their leads are; elsewhere zero. */
-static inline TARGET VECTOR
-V(codes)(VECTOR value, VECTOR next)
+/* Which runs the sequences of two bytes are in, where their leads are. */
+static inline TARGET struct V(places) V(runs)(VECTOR value, VECTOR next)
 {
-    VECTOR pairs = V(both)(V(is_between)(value, 0xc2, 0xdf), V(is_between)(next, 0x80, 0xbf));
     VECTOR lead = V(both)(value, V(all)(0x1f));
     VECTOR twice = V(plus)(lead, lead);
     VECTOR run = V(both)(V(shifted)(next), V(all)(3));
-    return V(both)(pairs, V(look_up_run)(V(any)(V(plus)(twice, twice), run)));
+    return V(places_of)(V(any)(V(plus)(twice, twice), run));
+}
+
+/* Where an exception to the code of its run begins. */
+static inline TARGET VECTOR
+V(exceptions)(VECTOR code, const struct V(places) * runs, VECTOR next)
+{
+    static const unsigned char bits[16] = {1, 2, 4, 8, 16, 32, 64, 128,
+                                           1, 2, 4, 8, 16, 32, 64, 128};
+    VECTOR first = V(look_up_run)(upper_exceptions[0], runs);
+    VECTOR others = V(look_up_run)(upper_exceptions[1], runs);
+    VECTOR map = V(flip)(first, V(both)(V(flip)(first, others), V(has)(next, 8)));
+    VECTOR bit = V(look_up)(V(row)(bits), V(both)(next, V(all)(0x0f)));
+    return V(both)(V(has)(code, UPPER_EXCEPTIONS), V(equal)(V(both)(map, bit), bit));
 }
 
 /* What is added to the bytes behind those leads. */
@@ -47,14 +58,34 @@ V(added)(VECTOR code, VECTOR next)
     return V(plus)(V(both)(code, V(all)(0xf0)), step);
 }
 
-/* Where sequences begin that are done one by one. */
-static inline TARGET MASK
-V(singles)(VECTOR value, VECTOR code)
+/* What is added to a block, and where the sequences begin that are done one by one. */
+struct V(change) {
+    VECTOR leads;
+    VECTOR behind; /* to the bytes behind those that stand there */
+    VECTOR singles;
+};
+
+static inline TARGET void
+V(change_pairs)(struct V(change) * change, VECTOR value, VECTOR next, VECTOR pairs)
 {
-    VECTOR low = V(both)(value, V(all)(0x0f));
-    VECTOR triples = V(both)(V(look_up)(V(row)(upper_odd_leads), low), V(is_between)(value, 0xe0, 0xef));
-    VECTOR fours = V(equal)(value, V(all)(0xf0));
-    return V(mask)(V(any)(V(has)(code, UPPER_SINGLE), V(any)(triples, fours)));
+    struct V(places) runs = V(runs)(value, next);
+    VECTOR code = V(both)(pairs, V(look_up_run)(upper_runs, &runs));
+    if (V(mask)(V(has)(code, UPPER_EXCEPTIONS)) != 0) {
+        VECTOR exceptions = V(exceptions)(code, &runs, next);
+        change->singles = V(any)(change->singles, exceptions);
+        code = V(flip)(code, V(both)(code, exceptions));
+    }
+    change->leads = V(has)(code, UPPER_LEAD_LESS);
+    change->behind = V(added)(code, next);
+}
+
+/* Where longer sequences begin that may have case. */
+static inline TARGET VECTOR
+V(longer)(VECTOR value)
+{
+    VECTOR triples = V(look_up)(V(row)(upper_odd_leads), V(both)(value, V(all)(0x0f)));
+    triples = V(both)(triples, V(is_between)(value, 0xe0, 0xef));
+    return V(any)(triples, V(equal)(value, V(all)(0xf0)));
 }
 
 /* How many of the last bytes of converted text, of at least three, begin what they do not end. */
@@ -84,23 +115,26 @@ KERNEL(const unsigned char *from, unsigned char *to, size_t length)
             continue;
         }
         /* A lead at the very end is left alone, when there is no block behind that it is due in. */
-        VECTOR next = length - i >= 2 * WIDTH ? V(load)(from + i + 1)
-                                              : V(ahead)(value, V(all)(0));
-        VECTOR code = V(codes)(value, next);
-        VECTOR added = V(added)(code, next);
-        sum = V(plus)(sum, V(has)(code, UPPER_LEAD_LESS));
-        sum = V(plus)(sum, V(after)(before, added, 1));
-        before = added;
+        VECTOR next = length - i >= 2 * WIDTH ? V(load)(from + i + 1) : V(ahead)(value, V(all)(0));
+        struct V(change) change = {V(all)(0), V(all)(0), V(longer)(value)};
+        VECTOR pairs = V(both)(V(is_between)(value, 0xc2, 0xdf), V(is_between)(next, 0x80, 0xbf));
+        if (V(mask)(pairs) != 0)
+            V(change_pairs)(&change, value, next, pairs);
+        sum = V(plus)(sum, change.leads);
+        sum = V(plus)(sum, V(after)(before, change.behind, 1));
+        before = change.behind;
         V(store)(to + i, sum);
         to[i] += due;
         due = 0;
-        for (MASK left = V(singles)(value, code); left != 0; left &= left - 1) {
+        for (MASK left = V(mask)(change.singles); left != 0; left &= left - 1) {
             size_t at = (size_t)LOWEST(left);
             enum single done = change_single(from + i + at, to + i + at, WIDTH - at, &due);
             if (done == SINGLE_CHANGES_LENGTH) {
-                unsigned char rest[WIDTH];
-                V(store)(rest, value);
-                memcpy(to + i + at, rest + at, WIDTH - at);
+                if (from == to) {
+                    unsigned char rest[WIDTH];
+                    V(store)(rest, value);
+                    memcpy(to + i + at, rest + at, WIDTH - at);
+                }
                 return i + at;
             }
             if (done == SINGLE_IS_CUT) {

@@ -1,7 +1,7 @@
 /*
  * The tables of upper-case forms, from libunistring: which code points have one, and from that what
- * sequences of two bytes have in common. Invariant: the code of a run gives the form of each in it,
- * or is UPPER_SINGLE.
+ * sequences of two bytes have in common. Invariant: the code of a run gives the form of each in it
+ * that is no exception.
  */
 #include "upper_table.h"
 
@@ -17,6 +17,7 @@
 unsigned char upper_cased[UPPER_BLOCKS];
 struct upper_form upper_forms[UPPER_CASED_MAX][UPPER_BLOCK];
 unsigned char upper_runs[128];
+unsigned char upper_exceptions[2][128];
 unsigned char upper_odd_leads[16];
 
 static bool
@@ -65,6 +66,8 @@ fill_block(unsigned index, ucs4_t first)
     return 0;
 }
 
+#define UPPER_RUN 16
+
 /* What is added to a lead and to a last byte; false when the form is not of two bytes. */
 static bool
 added(unsigned lead, unsigned last, unsigned char ret_added[2])
@@ -75,46 +78,61 @@ added(unsigned lead, unsigned last, unsigned char ret_added[2])
     return form->length == 2;
 }
 
-static bool
-has_code(unsigned lead, unsigned first, unsigned code)
+/* Which of a run do not change as the code says, a bit each. */
+static unsigned
+exceptions(unsigned lead, unsigned first, unsigned code)
 {
-    for (unsigned last = first; last < first + 16; last++) {
-        unsigned char found[2];
-        unsigned one = code & (last % 2 != 0 ? UPPER_IF_ODD : UPPER_IF_EVEN) ? 1 : 0;
+    unsigned found = 0;
+    for (unsigned i = 0; i < UPPER_RUN; i++) {
+        unsigned char is[2];
+        unsigned one = (code & (i % 2 != 0 ? UPPER_IF_ODD : UPPER_IF_EVEN)) != 0;
         unsigned char less = code & UPPER_LEAD_LESS ? 0xff : 0;
-        if (!added(lead, last, found) || found[0] != less ||
-            found[1] != (unsigned char)((code & 0xf0) - one))
-            return false;
+        if (!added(lead, first + i, is) || is[0] != less ||
+            is[1] != (unsigned char)((code & 0xf0) - one))
+            found |= 1u << i;
     }
-    return true;
+    return found;
 }
 
-/* The code of a run: what its first two sequences say, if the others say the same. */
-static unsigned char
-code_of(unsigned lead, unsigned first)
+/* A code that says of a run what is true of one of its sequences; others like it may be other. */
+static unsigned
+code_like(unsigned lead, unsigned last)
 {
-    unsigned char even[2], odd[2];
-    if (upper_cased[lead] == 0)
-        return 0;
-    added(lead, first, even);
-    added(lead, first + 1, odd);
-    unsigned code = (even[1] + 1u) & 0xf0; /* one less, or not */
-    code |= even[0] != 0 ? UPPER_LEAD_LESS : 0;
-    code |= (even[1] & 0x0f) != 0 ? UPPER_IF_EVEN : 0;
-    code |= (odd[1] & 0x0f) != 0 ? UPPER_IF_ODD : 0;
-    return has_code(lead, first, code) ? (unsigned char)code : UPPER_SINGLE;
+    unsigned char is[2];
+    unsigned code = 0;
+    added(lead, last, is);
+    if ((is[1] & 0x0f) != 0)
+        code = last % 2 != 0 ? UPPER_IF_ODD : UPPER_IF_EVEN;
+    return code | ((is[1] + 1u) & 0xf0) | (is[0] != 0 ? UPPER_LEAD_LESS : 0);
+}
+
+/* Find the code of a run that leaves the fewest exceptions. */
+static void
+fill_run(unsigned lead, unsigned run)
+{
+    unsigned first = 0x80 | run << 4, best = 0, least = exceptions(lead, first, 0);
+    for (unsigned i = 0; i < UPPER_RUN; i++) {
+        unsigned code = code_like(lead, first + i);
+        unsigned found = exceptions(lead, first, code);
+        if (__builtin_popcount(found) < __builtin_popcount(least)) {
+            best = code;
+            least = found;
+        }
+    }
+    unsigned place = lead << 2 | run;
+    upper_runs[place] = (unsigned char)(least != 0 ? best | UPPER_EXCEPTIONS : best);
+    upper_exceptions[0][place] = (unsigned char)least;
+    upper_exceptions[1][place] = (unsigned char)(least >> 8);
 }
 
 static int
 fill_runs(void)
 {
     for (unsigned lead = 2; lead < 0x20; lead++) {
-        for (unsigned run = 0; run < 4; run++) {
-            unsigned char code = code_of(lead, 0x80 | run << 4);
-            if (code != 0 && lead >= 0x18)
-                return -EOVERFLOW;
-            upper_runs[lead << 2 | run] = code;
-        }
+        for (unsigned run = 0; run < UPPER_BLOCK / UPPER_RUN && upper_cased[lead] != 0; run++)
+            fill_run(lead, run);
+        if (upper_cased[lead] != 0 && lead >= 0x18)
+            return -EOVERFLOW;
     }
     return 0;
 }

@@ -21,10 +21,10 @@ struct upper_form {
 /* The codes of runs: how the sequences of two bytes change that have the same lead, and last bytes
  * with the same high four bits. What is added to the last byte stands in the high four bits. */
 enum {
-    UPPER_IF_ODD = 1,    /* one less is added where the last byte is odd, */
-    UPPER_IF_EVEN = 2,   /* or even */
-    UPPER_LEAD_LESS = 4, /* the lead becomes one less */
-    UPPER_SINGLE = 8,    /* they change each in its own way */
+    UPPER_IF_ODD = 1,     /* one less is added where the last byte is odd, */
+    UPPER_IF_EVEN = 2,    /* or even */
+    UPPER_LEAD_LESS = 4,  /* the lead becomes one less */
+    UPPER_EXCEPTIONS = 8, /* there are some that change in their own way */
 };
 
 /* By block, 0: nothing in it has case, else an index into the forms. 17 KiB of which a text touches
@@ -35,6 +35,9 @@ extern struct upper_form upper_forms[UPPER_CASED_MAX][UPPER_BLOCK];
 /* By the low five bits of the lead and, below them, the two bits of the last byte that say which
  * run: its code. None of the leads from 0xd8 on has case, so the last 32 are zero. */
 extern unsigned char upper_runs[128];
+
+/* Which of a run are exceptions: of the first eight, then of the others, a bit each. */
+extern unsigned char upper_exceptions[2][128];
 
 /* By the low bits of a lead of three bytes: 0x80 when some block of it has case. */
 extern unsigned char upper_odd_leads[16];

@@ -9,12 +9,14 @@
 
 #include "upper_table.h"
 
-#define FOUR(n)    (n), (n) + 1, (n) + 2, (n) + 3
+#define FOUR(n) \
+    (n) * 0x01010101u, ((n) + 1) * 0x01010101u, ((n) + 2) * 0x01010101u, ((n) + 3) * 0x01010101u
 #define SIXTEEN(n) FOUR(n), FOUR((n) + 4), FOUR((n) + 8), FOUR((n) + 12)
 #define MANY(n)    SIXTEEN(n), SIXTEEN((n) + 16), SIXTEEN((n) + 32), SIXTEEN((n) + 48)
 
-__attribute__((unused)) static const unsigned char every_byte[256] = {MANY(0), MANY(64), MANY(128),
-                                                                      MANY(192)};
+/* Every byte, four times. */
+__attribute__((unused)) static const unsigned four_bytes[256] = {MANY(0), MANY(64), MANY(128),
+                                                                 MANY(192)};
 
 /* What became of one sequence. */
 enum single {
@@ -67,13 +69,33 @@ change_single(const unsigned char *from, unsigned char *to, size_t room, unsigne
 #ifdef __x86_64__
 #include <immintrin.h>
 
-/* The code of each run by its place, from rows of 16: a row gives zero for what is another's. */
-#define RUN_IN_ROW(row_)                                       \
-    V(look_up)(V(row)(upper_runs + 16 * (row_)),               \
-               V(saturate)(V(flip)(place, V(all)(16 * (row_))), V(all)(0x70)))
-#define RUN_IN_ROWS                                                                         \
-    V(any)(V(any)(V(any)(RUN_IN_ROW(0), RUN_IN_ROW(1)), V(any)(RUN_IN_ROW(2), RUN_IN_ROW(3))), \
-           V(any)(RUN_IN_ROW(4), RUN_IN_ROW(5)))
+/* Where vectors look up 16 bytes at a time: the places of runs, by the rows of 16 that they are in.
+ * In the other rows they give zero. The last rows are zero themselves. */
+#define ROWS                      6
+#define PLACE_IN_ROW(place, row_) V(saturate)(V(flip)(place, V(all)(16 * (row_))), V(all)(0x70))
+#define LOOK_UP_IN_ROW(table, places, row_) \
+    V(look_up)(V(row)((table) + 16 * (row_)), (places)->in[row_])
+
+#define DEFINE_RUNS_IN_ROWS                                                                    \
+    struct V(places) {                                                                         \
+        VECTOR in[ROWS];                                                                       \
+    };                                                                                         \
+                                                                                               \
+    static inline TARGET struct V(places) V(places_of)(VECTOR place)                           \
+    {                                                                                          \
+        return (struct V(places)){{PLACE_IN_ROW(place, 0), PLACE_IN_ROW(place, 1),             \
+                                   PLACE_IN_ROW(place, 2), PLACE_IN_ROW(place, 3),             \
+                                   PLACE_IN_ROW(place, 4), PLACE_IN_ROW(place, 5)}};           \
+    }                                                                                          \
+                                                                                               \
+    static inline TARGET VECTOR V(look_up_run)(const unsigned char *table,                     \
+                                               const struct V(places) * places)                \
+    {                                                                                          \
+        VECTOR a = V(any)(LOOK_UP_IN_ROW(table, places, 0), LOOK_UP_IN_ROW(table, places, 1)); \
+        VECTOR b = V(any)(LOOK_UP_IN_ROW(table, places, 2), LOOK_UP_IN_ROW(table, places, 3)); \
+        VECTOR c = V(any)(LOOK_UP_IN_ROW(table, places, 4), LOOK_UP_IN_ROW(table, places, 5)); \
+        return V(any)(V(any)(a, b), c);                                                        \
+    }
 
 #define KERNEL  avx2_run
 #define TARGET  __attribute__((target("avx2,bmi")))
@@ -97,12 +119,12 @@ V(store)(unsigned char *to, VECTOR value)
 
 /* What stays the same is loaded where it is used, or else the compiler keeps it for the whole loop:
  * sixteen registers do not hold all of that, and the rest would go to the stack, of which a task
- * that has waited finds nothing in a near cache. */
+ * that has waited finds nothing in a near cache. Four bytes at once, which takes no shuffle. */
 static inline TARGET VECTOR
 V(all)(unsigned char byte)
 {
     VECTOR value;
-    __asm__ volatile("vpbroadcastb %1, %0" : "=x"(value) : "m"(every_byte[byte]));
+    __asm__ volatile("vpbroadcastd %1, %0" : "=x"(value) : "m"(four_bytes[byte]));
     return value;
 }
 
@@ -137,11 +159,7 @@ V(ahead)(VECTOR value, VECTOR behind)
 #define avx2_plus           _mm256_add_epi8
 #define avx2_shifted(value) _mm256_srli_epi16(value, 4)
 
-static inline TARGET VECTOR
-V(look_up_run)(VECTOR place)
-{
-    return RUN_IN_ROWS;
-}
+DEFINE_RUNS_IN_ROWS
 
 #include "upper_kernel.h"
 #undef KERNEL
@@ -152,12 +170,12 @@ V(look_up_run)(VECTOR place)
 #undef LOWEST
 #undef V
 
-#define KERNEL avx512_blocks
-#define TARGET __attribute__((target("avx512bw,avx512vbmi,bmi")))
-#define WIDTH  64
-#define VECTOR __m512i
-#define MASK   unsigned long long
-#define LOWEST __builtin_ctzll
+#define KERNEL  avx512_blocks
+#define TARGET  __attribute__((target("avx512bw,avx512vbmi,bmi")))
+#define WIDTH   64
+#define VECTOR  __m512i
+#define MASK    unsigned long long
+#define LOWEST  __builtin_ctzll
 #define V(name) avx512_##name
 
 static inline TARGET VECTOR
@@ -210,10 +228,19 @@ V(equal)(VECTOR a, VECTOR b)
 #define avx512_plus           _mm512_add_epi8
 #define avx512_shifted(value) _mm512_srli_epi16(value, 4)
 
-static inline TARGET VECTOR
-V(look_up_run)(VECTOR place)
+struct V(places) {
+    VECTOR in;
+};
+
+static inline TARGET struct V(places) V(places_of)(VECTOR place)
 {
-    return _mm512_permutex2var_epi8(V(load)(upper_runs), place, V(load)(upper_runs + 64));
+    return (struct V(places)){place};
+}
+
+static inline TARGET VECTOR
+V(look_up_run)(const unsigned char *table, const struct V(places) * places)
+{
+    return _mm512_permutex2var_epi8(V(load)(table), places->in, V(load)(table + 64));
 }
 
 #include "upper_kernel.h"
@@ -277,11 +304,7 @@ V(all)(unsigned char byte)
 #define ssse3_plus           _mm_add_epi8
 #define ssse3_shifted(value) _mm_srli_epi16(value, 4)
 
-static inline TARGET VECTOR
-V(look_up_run)(VECTOR place)
-{
-    return RUN_IN_ROWS;
-}
+DEFINE_RUNS_IN_ROWS
 
 #include "upper_kernel.h"
 
@@ -345,12 +368,21 @@ V(look_up)(VECTOR row, VECTOR places)
 #define neon_plus                        vaddq_u8
 #define neon_shifted(value)              vshrq_n_u8(value, 4)
 
-/* Zero for what is not in the table of 64. */
-static inline VECTOR
-V(look_up_run)(VECTOR place)
+struct V(places) {
+    VECTOR low, high;
+};
+
+static inline struct V(places) V(places_of)(VECTOR place)
 {
-    VECTOR low = vqtbl4q_u8(vld1q_u8_x4(upper_runs), place);
-    return vorrq_u8(low, vqtbl4q_u8(vld1q_u8_x4(upper_runs + 64), vsubq_u8(place, vdupq_n_u8(64))));
+    return (struct V(places)){place, vsubq_u8(place, vdupq_n_u8(64))};
+}
+
+/* Each gives zero for what is not in its table of 64. */
+static inline VECTOR
+V(look_up_run)(const unsigned char *table, const struct V(places) * places)
+{
+    return vorrq_u8(vqtbl4q_u8(vld1q_u8_x4(table), places->low),
+                    vqtbl4q_u8(vld1q_u8_x4(table + 64), places->high));
 }
 
 #include "upper_kernel.h"

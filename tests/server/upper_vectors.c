@@ -22,6 +22,7 @@
 unsigned char upper_cased[UPPER_BLOCKS];
 struct upper_form upper_forms[UPPER_CASED_MAX][UPPER_BLOCK];
 unsigned char upper_runs[128];
+unsigned char upper_exceptions[2][128];
 unsigned char upper_odd_leads[16];
 
 int
@@ -35,9 +36,8 @@ static const struct {
     void *data;
     size_t size;
 } tables[] = {
-    {upper_cased, sizeof upper_cased},
-    {upper_forms, sizeof upper_forms},
-    {upper_runs, sizeof upper_runs},
+    {upper_cased, sizeof upper_cased},         {upper_forms, sizeof upper_forms},
+    {upper_runs, sizeof upper_runs},           {upper_exceptions, sizeof upper_exceptions},
     {upper_odd_leads, sizeof upper_odd_leads},
 };
 
