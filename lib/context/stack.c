@@ -43,6 +43,7 @@ struct slab {
 struct green__stack_class {
     struct green__stack_class *next;
     struct green__stack_pool *pool;
+    size_t asked;       /* The size that was asked for last. */
     size_t bytes;       /* Usable bytes of a slot, whole pages. */
     size_t stride;      /* With the guard. */
     size_t warm_limit;  /* So many may keep their pages while nobody uses them. */
@@ -298,29 +299,52 @@ take_fresh(struct green__stack_class *class, struct green__stack *ret_stack)
     return 0;
 }
 
-int
-green__stack_take(struct green__stack_pool *pool, size_t size, struct green__stack *ret_stack)
+/* The class for a size, which is the first one from now on; NULL without memory. Not part of its
+ * caller, like the next one, which would save registers for it every time. */
+__attribute__((noinline)) static struct green__stack_class *
+class_for(struct green__stack_pool *pool, size_t size)
 {
     if (size > SIZE_MAX / 4) {
-        return -ENOMEM;
+        return NULL;
     }
     size_t bytes = round_to_pages(size < GREEN__STACK_MIN ? GREEN__STACK_MIN : size);
     struct green__stack_class *class = find_class(pool, bytes);
     if (class == NULL) {
         class = add_class(pool, bytes);
+    }
+    if (class != NULL) {
+        class->asked = size;
+    }
+    return class;
+}
+
+/* Nobody has given one back that is not in use again. */
+__attribute__((noinline)) static int
+take_new(struct green__stack_class *class, struct green__stack *ret_stack)
+{
+    struct green__stack_pool *pool = class->pool;
+    const struct slab *newest = class->slabs;
+    int err = take_fresh(class, ret_stack);
+    if (class->slabs != newest) {
+        count(&pool->slabs, 1);
+        count(&pool->bytes, class->slabs->slots * class->stride);
+    }
+    count(&pool->used, err == 0);
+    return err;
+}
+
+int
+green__stack_take(struct green__stack_pool *pool, size_t size, struct green__stack *ret_stack)
+{
+    struct green__stack_class *class = pool->classes;
+    if (class == NULL || class->asked != size) {
+        class = class_for(pool, size);
         if (class == NULL) {
             return -ENOMEM;
         }
     }
     if (class->count == 0) {
-        const struct slab *newest = class->slabs;
-        int err = take_fresh(class, ret_stack);
-        if (class->slabs != newest) {
-            count(&pool->slabs, 1);
-            count(&pool->bytes, class->slabs->slots * class->stride);
-        }
-        count(&pool->used, err == 0);
-        return err;
+        return take_new(class, ret_stack);
     }
     count(&pool->used, 1);
     *ret_stack = green__stack_at(class->pile[--class->count], class);

@@ -16,20 +16,19 @@
 #include "sched/sched.h"
 #include "sched/wait.h"
 
+static const struct green_spawn_options defaults = GREEN_SPAWN_OPTIONS;
+
 int
-green__job_set_name(struct green_job *job, const struct green_spawn_options *options)
+green__job_copy_name(struct green_job *job, const char *name)
 {
-    if (options->name == NULL) {
-        return 0;
-    }
-    char *name = green__alloc(GREEN__NAME_SIZE);
-    if (name == NULL) {
+    char *copy = green__alloc(GREEN__NAME_SIZE);
+    if (copy == NULL) {
         return -ENOMEM;
     }
-    size_t length = strnlen(options->name, GREEN__NAME_SIZE - 1);
-    memcpy(name, options->name, length);
-    name[length] = '\0';
-    atomic_init(&job->name, name);
+    size_t length = strnlen(name, GREEN__NAME_SIZE - 1);
+    memcpy(copy, name, length);
+    copy[length] = '\0';
+    atomic_init(&job->name, copy);
     return 0;
 }
 
@@ -37,7 +36,6 @@ int
 green_spawn_as(enum green_kind kind, green_entry entry, void *arg,
                const struct green_spawn_options *options, struct green_job **ret_job)
 {
-    static const struct green_spawn_options defaults = GREEN_SPAWN_OPTIONS;
     if (options == NULL) {
         options = &defaults;
     }
@@ -73,7 +71,9 @@ int
 green_spawn(green_entry entry, void *arg, struct green_job **ret_job)
 {
     GREEN__SPAWNED_BY_CALLER();
-    return green_spawn_as(GREEN_TASK, entry, arg, NULL, ret_job);
+    int err = green__task_spawn(entry, arg, &defaults, ret_job);
+    green__spawn_site = NULL;
+    return err;
 }
 
 int

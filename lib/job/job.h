@@ -9,8 +9,14 @@
 #include "green/job.h"
 #include "sched/worker.h"
 
+int green__job_copy_name(struct green_job *job, const char *name);
+
 /** Give a job the name of its options, if they have one; 0 or -ENOMEM. */
-int green__job_set_name(struct green_job *job, const struct green_spawn_options *options);
+static inline int
+green__job_set_name(struct green_job *job, const struct green_spawn_options *options)
+{
+    return options->name == NULL ? 0 : green__job_copy_name(job, options->name);
+}
 
 /* Each spawns a job of its kind and sets *ret_job to a handle of the caller's, as green_spawn_as().
  * That of a task may be NULL. */

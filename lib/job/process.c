@@ -85,7 +85,7 @@ process_release(struct green_job *job)
             green__child_forget(process->child);
         }
     }
-    green__worker_fini(job);
+    green__host_fini(&process->host);
     green__free(process);
 }
 

@@ -75,7 +75,7 @@ green__thread_fork_child(void)
 static void
 thread_release(struct green_job *job)
 {
-    green__worker_fini(job);
+    green__host_fini(green__host_of(job));
     green__free(green__host_of(job));
 }
 

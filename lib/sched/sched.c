@@ -83,6 +83,25 @@ next_ready(struct green__sched *sched)
     return job;
 }
 
+/** Control blocks that wait to be used again; more than this go back to the allocator. */
+#define FREE_JOBS_MAX 1024
+
+void
+green__sched_release(struct green_job *task)
+{
+    struct green_job *self = green__running;
+    if (atomic_load_explicit(&task->name, memory_order_relaxed) != NULL) {
+        green__worker_forget_name(task);
+    }
+    if (self == NULL || self->sched == NULL || self->sched->free_job_count >= FREE_JOBS_MAX) {
+        green__free(task);
+        return;
+    }
+    task->next = self->sched->free_jobs;
+    self->sched->free_jobs = task;
+    self->sched->free_job_count++;
+}
+
 /** Measuring takes system calls: one stack tells enough of many. */
 #define ENDS_PER_MEASURE 1024
 
@@ -373,23 +392,6 @@ task_main(void *arg)
     }
     green__running = next;
     green__context_leave(&self->context, &next->context);
-}
-
-/** Control blocks that wait to be used again; more than this go back to the allocator. */
-#define FREE_JOBS_MAX 1024
-
-void
-green__sched_release(struct green_job *task)
-{
-    struct green_job *self = green__running;
-    green__worker_fini(task);
-    if (self == NULL || self->sched == NULL || self->sched->free_job_count >= FREE_JOBS_MAX) {
-        green__free(task);
-        return;
-    }
-    task->next = self->sched->free_jobs;
-    self->sched->free_jobs = task;
-    self->sched->free_job_count++;
 }
 
 struct green_job *

@@ -83,18 +83,19 @@ green__own_fini_slow(struct green__own *own)
 }
 
 void
-green__worker_fini(struct green_job *job)
+green__worker_forget_name(struct green_job *job)
 {
-    if (atomic_load_explicit(&job->name, memory_order_relaxed) != NULL) {
-        green__free(atomic_load(&job->name));
-        atomic_init(&job->name, NULL);
-    }
-    if (job->kind != GREEN_TASK) {
-        struct green__host *host = green__host_of(job);
-        green__registry_remove(host);
-        green__free(atomic_load(&host->alarm));
-        green__own_fini(&host->own);
-    }
+    green__free(atomic_load(&job->name));
+    atomic_init(&job->name, NULL);
+}
+
+void
+green__host_fini(struct green__host *host)
+{
+    green__worker_forget_name(&host->job);
+    green__registry_remove(host);
+    green__free(atomic_load(&host->alarm));
+    green__own_fini(&host->own);
 }
 
 void
@@ -320,7 +321,7 @@ green__worker_fork_child(void)
 static void
 adopted_release(struct green_job *job)
 {
-    green__worker_fini(job);
+    green__host_fini(green__host_of(job));
     green__free(green__host_of(job));
 }
 

@@ -187,8 +187,8 @@ struct green_job {
     struct green_job *inbox_next;
     _Atomic(char *) name; /**< Allocated; NULL until given or asked for. */
 
-    /* The end of a worker leaves these as its beginning found them, `green__worker_fini()`
-     * included. A control block that is used again keeps them: see green__worker_clear(). */
+    /* The end of a worker leaves these as its beginning found them. A control block that is used
+     * again keeps them: see green__worker_clear(). */
     struct green__waitq end;   /**< Any thread: those who join; its lock guards `ended`. */
     struct green__list *hooks; /**< A ring: called before `ended`; guarded by the same lock. */
     struct green__list member; /**< A task: of its scheduler's; else of those joined at exit. */
@@ -265,8 +265,10 @@ void green__worker_thread_ended(void);
 /** In a forked child: the calling thread is the only one. */
 void green__worker_fork_child(void);
 
-/** Let go of what green__worker_init() or green__host_init(), and the worker's life, have added. */
-void green__worker_fini(struct green_job *job);
+/** Let go of what the life of a worker has added, its memory aside: of one that is no task, and of
+ * any its name. */
+void green__host_fini(struct green__host *host);
+void green__worker_forget_name(struct green_job *job);
 
 /** Fill with zeros, in pieces that compilers turn into a few stores: a string instruction takes
  * longer. */
