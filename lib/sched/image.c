@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 
-#define PATTERNS_MAX   16
+#define PATTERNS_MAX   64
 #define BYTES_PER_WORD 8
 
 /** Classes of words. */
