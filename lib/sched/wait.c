@@ -135,7 +135,7 @@ green__wait_look(struct green_job *job)
 }
 
 /** A thread's own stack without tasks: sleep on the word that others leave their bits in. */
-static void
+__attribute__((noinline)) static void
 sleep_in_kernel(struct green_job *self, green_deadline limit)
 {
     if (limit == GREEN_FOREVER && self->inside && green__quiet_alone(self)) {
