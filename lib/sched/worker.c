@@ -347,14 +347,21 @@ adopted_make_key(void)
     }
 }
 
+static struct green__host *
+allocate_adopted(void)
+{
+    struct green__host *host = green__alloc_zeroed(sizeof *host);
+    if (host != NULL && pthread_setspecific(adopted_key, &host->job) == 0) {
+        return host;
+    }
+    green__misuse("out of memory for the first call on a thread");
+}
+
 struct green_job *
 green__worker_adopt(void)
 {
     pthread_once(&adopted_once, adopted_make_key);
-    struct green__host *host = green__alloc_zeroed(sizeof *host);
-    if (host == NULL || pthread_setspecific(adopted_key, &host->job) != 0) {
-        green__misuse("out of memory for the first call on a thread");
-    }
+    struct green__host *host = allocate_adopted();
     struct green_job *job = &host->job;
     green__host_init(host, GREEN_THREAD, NULL, NULL, adopted_release);
     green__worker_thread_begins();
