@@ -6,7 +6,8 @@
  * the parent and the host of the only thread in the child.
  *
  * Members belong to the thread that the worker lives on, unless they say "any thread". The control
- * block is never on the worker's own stack: a parked stack holds nothing that others touch.
+ * block is never on the worker's own stack, and no frame of a parked stack holds what others touch;
+ * for what stands above a task's frames see struct green__own.
  */
 #ifndef GREEN_SCHED_WORKER_H
 #define GREEN_SCHED_WORKER_H
@@ -34,7 +35,8 @@ struct green__image;
 struct green__locals;
 struct green_fiber;
 
-/** Of the locks that a worker holds to read so many are kept in its control block; see graph.h. */
+/** Of the locks that a worker holds to read so many are noted without an allocation; see graph.h.
+ */
 #define GREEN__READS_MAX 2
 
 /** Room for a name and its terminator. */
