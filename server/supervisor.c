@@ -216,9 +216,6 @@ bury(struct supervisor *self, size_t i)
             activity == ACTIVITY_STARTING ||
             (WIFEXITED(status) && green_after(0) - self->started_ns[i] < CRASH_MS * 1000000ull);
         self->crashes = at_start ? self->crashes + 1 : 0;
-        if (self->crashes > QUICK_REPAIRS) {
-            pause_repairs(self);
-        }
     }
     green_job_put(self->jobs[i]);
     self->jobs[i] = NULL;
@@ -391,6 +388,21 @@ wait_for_events(struct supervisor *self)
     return green_poll(self->ready, self->places + WORKERS, deadline);
 }
 
+/** Take all off who have ended. Many may have died of one cause: what follows is said once. */
+static void
+bury_the_dead(struct supervisor *self)
+{
+    unsigned before = self->crashes;
+    for (size_t i = 0; i < self->places; i++) {
+        if (self->jobs[i] != NULL && self->ready[WORKERS + i].revents != 0) {
+            bury(self, i);
+        }
+    }
+    if (self->crashes > before && self->crashes > QUICK_REPAIRS) {
+        pause_repairs(self);
+    }
+}
+
 /** Supervise until the last worker has gone, or must go; true when a drain took too long. */
 static bool
 control(struct supervisor *self)
@@ -412,15 +424,10 @@ control(struct supervisor *self)
             scale(self, order);
         }
         if (self->ready[BELL].revents != 0) {
-            uint64_t ignored;
-            ssize_t got = read(self->board->bell_fd, &ignored, sizeof ignored);
-            (void)got;
+            eventfd_t ignored;
+            eventfd_read(self->board->bell_fd, &ignored);
         }
-        for (size_t i = 0; i < self->places; i++) {
-            if (self->jobs[i] != NULL && self->ready[WORKERS + i].revents != 0) {
-                bury(self, i);
-            }
-        }
+        bury_the_dead(self);
         end_those_that_hang(self);
         repair(self);
         announce(self);
