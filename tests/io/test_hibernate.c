@@ -322,24 +322,37 @@ join_with_a_lock_too(void *arg)
     return 0;
 }
 
-/** Who holds a lock and joins makes others look what the joined one waits for: that is nobody. */
+/**
+ * Who holds a lock and joins makes others look what the joined one waits for: that is nobody.
+ *
+ * A task looks itself; a thread asks the sleeper's thread to, by its inbox.
+ */
 START_TEST(sleepers_are_joined_by_who_holds_locks)
 {
-    struct green_job *task;
+    struct green_job *task = NULL;
     pthread_t thread;
     green__hibernate_guard = true;
     start(&sleepers[0], 1, 1, 1);
     await_asleep(1);
-    ck_assert_int_eq(green_spawn(join_with_a_lock_too, sleepers[0].job, &task), 0);
-    ck_assert_int_eq(pthread_create(&thread, NULL, join_with_a_lock, sleepers[0].job), 0);
-    while (!atomic_load(&sleepers[0].job->awaited)) {
+    struct green_job *job = sleepers[0].job;
+    const atomic_uint_fast64_t *asked = &job->sched->counts.inbox_wakes;
+    uint64_t before = atomic_load(asked);
+    if (_i == 0) {
+        ck_assert_int_eq(green_spawn(join_with_a_lock_too, job, &task), 0);
+    } else {
+        ck_assert_int_eq(pthread_create(&thread, NULL, join_with_a_lock, job), 0);
+    }
+    while (!atomic_load(&job->awaited) || (_i == 1 && atomic_load(asked) == before)) {
         green_sleep(1);
     }
-    green_sleep(5);
-    await_asleep(1);
+    ck_assert(job->asleep == GREEN__HIBERNATES);
     send_one(&sleepers[0]);
-    ck_assert_int_eq(finish(task), 0);
-    pthread_join(thread, NULL);
+    ck_assert_int_eq(green_job_join(job, NULL, GREEN_FOREVER), 0);
+    if (_i == 0) {
+        ck_assert_int_eq(finish(task), 0);
+    } else {
+        pthread_join(thread, NULL);
+    }
     ck_assert_int_eq(end(&sleepers[0]), 0);
 }
 END_TEST
@@ -392,7 +405,7 @@ main(void)
     tcase_add_test(tests, others_stay_awake);
     tcase_add_test(tests, rounds_end);
     tcase_add_test(tests, dump_sees_sleepers);
-    tcase_add_test(tests, sleepers_are_joined_by_who_holds_locks);
+    tcase_add_loop_test(tests, sleepers_are_joined_by_who_holds_locks, 0, 2);
     if (GREEN__HIBERNATES) {
         tcase_add_test_raise_signal(tests, foreign_touches_are_deadly, SIGSEGV);
     }
