@@ -49,14 +49,14 @@ receive_within(struct exchange *exchange, struct green_view *ret_chunk, uint64_t
 static ssize_t
 answer_and_receive(struct exchange *exchange, struct green_view *ret_chunk)
 {
-    uint64_t idle_ms = setting(SETTING_IDLE_TIMEOUT_MS);
-    uint64_t write_ms = setting(SETTING_WRITE_TIMEOUT_MS);
     struct green_view *due = &exchange->due;
     size_t length = due->length;
-    struct green_timeout timeout;
-    green_timeout_start(&timeout, write_ms < idle_ms ? write_ms : idle_ms);
-    ssize_t got = green_answer_view(exchange->wire.fd, due);
-    green_timeout_stop(&timeout);
+    struct green_timeout idle;
+    struct green_timeout sending;
+    green_timeout_start(&idle, setting(SETTING_IDLE_TIMEOUT_MS));
+    green_timeout_start(&sending, setting(SETTING_WRITE_TIMEOUT_MS));
+    ssize_t got = green_answer_view(exchange->wire.fd, due, &sending);
+    green_timeout_stop(&idle);
     if (got > 0) {
         *ret_chunk = *due;
         *due = (struct green_view){0};
@@ -64,17 +64,15 @@ answer_and_receive(struct exchange *exchange, struct green_view *ret_chunk)
         return got;
     }
     if (due->buffer != NULL) {
-        bool stuck = green_timeout_fired(&timeout) && write_ms <= idle_ms;
         service_count_sent(exchange, length - due->length);
-        int err = stuck ? -ETIMEDOUT : service_send_due(exchange);
+        int err = green_timeout_fired(&sending) ? -ETIMEDOUT : service_send_due(exchange);
         exchange->stuck = err == -ETIMEDOUT;
         return err < 0 ? err : got;
     }
     if (got == 0 || got == -ECANCELED || got == -ETIMEDOUT) {
         service_count_sent(exchange, length);
     }
-    bool goes_on = got == -ETIMEDOUT && green_timeout_fired(&timeout) && write_ms < idle_ms;
-    return goes_on ? receive_within(exchange, ret_chunk, idle_ms - write_ms) : got;
+    return got;
 }
 
 /** Wait for the next chunk. A cancellation is the order to drain: from then on, not for long. */

@@ -23,8 +23,9 @@ struct green__stream {
         struct green__stream *next; /**< In the list of those that are free. */
     };
     struct green__arrival *last;
-    void *answer;  /**< The buffer of an answer that is being sent: given back once it is. */
-    uint32_t held; /**< Bytes in the arrivals. */
+    void *answer;         /**< The buffer of an answer that is being sent: given back once it is. */
+    green_deadline limit; /**< Of the wait for more that has begun, once the answer is sent. */
+    uint32_t held;        /**< Bytes in the arrivals. */
     int fd;
     int outcome;     /**< With which receiving has ended: 0 or a negative errno. */
     int sent;        /**< How much is sent; then what became of it. */
@@ -121,7 +122,8 @@ ssize_t green__uring_recv(struct green__io *io, int fd, void *buf, size_t len, i
 ssize_t green__uring_recv_view(struct green__io *io, int fd, struct green_view *ret_view);
 void green__uring_release(struct green__io *io, struct green_view *view);
 int green__uring_send_view(struct green__io *io, int fd, struct green_view *view);
-ssize_t green__uring_answer_view(struct green__io *io, int fd, struct green_view *view);
+ssize_t green__uring_answer_view(struct green__io *io, int fd, struct green_view *view,
+                                 struct green_timeout *sending);
 int green__uring_wait_fd(struct green__io *io, struct pollfd *fds, size_t count,
                          green_deadline deadline);
 void green__uring_forget(struct green__io *io, int fd, struct green__slot *slot);

@@ -279,9 +279,13 @@ green__readiness_send_view(struct green__io *io, int fd, struct green_view *view
 }
 
 ssize_t
-green__readiness_answer_view(struct green__io *io, int fd, struct green_view *view)
+green__readiness_answer_view(struct green__io *io, int fd, struct green_view *view,
+                             struct green_timeout *sending)
 {
     int err = send_out(io, fd, view);
+    if (sending != NULL) {
+        green_timeout_stop(sending);
+    }
     if (err == -ETIMEDOUT || err == -ECANCELED) {
         return err;
     }

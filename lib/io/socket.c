@@ -208,7 +208,7 @@ green_send_view(int fd, struct green_view *view)
 
 /** The same where the kernel is blocked in. */
 static ssize_t
-answer_in_kernel(int fd, struct green_view *view)
+answer_in_kernel(int fd, struct green_view *view, struct green_timeout *sending)
 {
     while (view->length > 0) {
         ssize_t sent = green_send(fd, view->data, view->length, 0);
@@ -219,17 +219,24 @@ answer_in_kernel(int fd, struct green_view *view)
         view->length -= (size_t)sent;
     }
     green_view_release(view);
+    if (sending != NULL) {
+        green_timeout_stop(sending);
+    }
     return green_recv_view(fd, view);
 }
 
 ssize_t
-green_answer_view(int fd, struct green_view *view)
+green_answer_view(int fd, struct green_view *view, struct green_timeout *sending)
 {
     struct green_job *self;
     struct green__io *io;
     ssize_t got = begin(fd, &self, &io);
     if (got == 0) {
-        got = io != NULL ? io->engine->answer_view(io, fd, view) : answer_in_kernel(fd, view);
+        got = io != NULL ? io->engine->answer_view(io, fd, view, sending)
+                         : answer_in_kernel(fd, view, sending);
+    }
+    if (sending != NULL && self->scopes == sending) {
+        green_timeout_stop(sending); /* it was not sent */
     }
     if (got <= 0 && got != -ETIMEDOUT && got != -ECANCELED) {
         green_view_release(view);

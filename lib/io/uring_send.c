@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "io/engine_uring.h"
 #include "sched/hibernate.h"
 #include "sched/wait.h"
@@ -57,8 +58,10 @@ green__stream_sent(struct green__uring_io *self, struct green__stream *stream,
     green__uring_end(self);
     if (whole && stream->answer != NULL) {
         green__stream_give_answer(self, stream);
-        if (stream->armed && stream->first == NULL && !stream->ended) {
-            return; /* whose answer it was waits for what comes */
+        struct green_job *job = stream->slot->reader;
+        if (job != NULL && stream->armed && stream->first == NULL && !stream->ended) {
+            green__wait_prolong(job, stream->limit); /* whose answer it was waits for what comes */
+            return;
         }
     }
     if (stream->slot->writer != NULL) {
@@ -147,15 +150,43 @@ green__uring_send_view(struct green__io *io, int fd, struct green_view *view)
     return sent < 0 ? sent : 0;
 }
 
+/** What a scope leaves to those around it. */
+static green_deadline
+limit_around(const struct green_timeout *scope)
+{
+    return scope->outer == NULL ? GREEN_FOREVER : scope->outer->effective;
+}
+
+/**
+ * All was sent, and the scope for that ends; what the wait for more has come to. That scope may
+ * have ended it a moment later, and those around it, for which it was prolonged, may have.
+ */
+static int
+sent_in_time(struct green_timeout *sending, const struct green__stream *stream, int err)
+{
+    sending->fired = false;
+    green_timeout_stop(sending);
+    if (err != -ETIMEDOUT) {
+        return err;
+    }
+    if (green__clock_now() < stream->limit) {
+        return 0;
+    }
+    green__wait_timed_out(green__running, GREEN_FOREVER);
+    return -ETIMEDOUT;
+}
+
 /** Wait until the answer is sent and there is more; 0, or with what the wait was cut short. */
 static int
-await_more(struct green__uring_io *self, struct green__slot *slot, struct green__stream *stream)
+await_more(struct green__uring_io *self, struct green__slot *slot, struct green__stream *stream,
+           struct green_timeout *sending)
 {
     struct green__io *io = &self->epoll.io;
     struct green_job *job = green__running;
     int err;
     slot->reader = job;
     slot->writer = job;
+    stream->limit = sending != NULL ? limit_around(sending) : green__wait_limit(job, GREEN_FOREVER);
     do {
         green__wait_begin(job);
         green__hibernate_allow(job); /* the kernel has pointers to buffers of the loop's alone */
@@ -167,22 +198,23 @@ await_more(struct green__uring_io *self, struct green__slot *slot, struct green_
     green__stream_stop_sending(self, stream);
     slot->reader = NULL;
     slot->writer = NULL;
-    return err;
+    return sending != NULL && stream->answer == NULL ? sent_in_time(sending, stream, err) : err;
 }
 
 ssize_t
-green__uring_answer_view(struct green__io *io, int fd, struct green_view *view)
+green__uring_answer_view(struct green__io *io, int fd, struct green_view *view,
+                         struct green_timeout *sending)
 {
     struct green__uring_io *self = green__uring_of(io);
     struct green__slot *slot = green__slot_get(io, fd);
     struct green__stream *stream =
         slot == NULL || slot->reader != NULL ? NULL : stream_for(self, fd, slot, view);
     if (stream == NULL || !green__stream_receives(self, stream)) {
-        return green__readiness_answer_view(io, fd, view);
+        return green__readiness_answer_view(io, fd, view, sending);
     }
     request_send(self, stream, view);
     stream->answer = view->buffer;
-    int err = await_more(self, slot, stream);
+    int err = await_more(self, slot, stream, sending);
     if (err == -EBADF || stream->answer == NULL) {
         *view = (struct green_view){NULL, 0, NULL};
         return err != 0 ? err : green__uring_recv_view(io, fd, view);
@@ -190,7 +222,7 @@ green__uring_answer_view(struct green__io *io, int fd, struct green_view *view)
     stream->answer = NULL;
     take_off(view, stream->sent);
     if (stream->sent >= 0 || stream->sent == -ECANCELED) {
-        return err != 0 ? err : green__readiness_answer_view(io, fd, view);
+        return err != 0 ? err : green__readiness_answer_view(io, fd, view, sending);
     }
     green__uring_release(io, view);
     return stream->sent;

@@ -97,6 +97,16 @@ green__wait_begin(struct green_job *self)
  */
 int green__wait_park(struct green_job *self, green_deadline deadline, const char *what);
 
+/** A deadline of its own does not hold any more: from now on the worker, of the calling thread,
+ * waits until that one if it still does. */
+static inline void
+green__wait_prolong(struct green_job *job, green_deadline limit)
+{
+    if (job->state == GREEN__PARKED) {
+        job->deadline = limit; /* its timer moves when it is due */
+    }
+}
+
 /** Park until the wake that is under way has come, whatever else happens. */
 void green__wait_settle(struct green_job *self);
 

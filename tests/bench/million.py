@@ -95,8 +95,7 @@ def start(echod, workers, hibernate_s):
     """Start a server; returns it and its port."""
     server = subprocess.Popen(
         [echod, "--mode=green", "--port=0", f"--workers={workers}", "--idle-timeout=1h",
-         f"--hibernate={hibernate_s}s", "--backlog=65535", "--accept=reuseport",
-         "--write-timeout=1h"],  # else each wakes when that is over, and sleeps anew
+         f"--hibernate={hibernate_s}s", "--backlog=65535", "--accept=reuseport"],
         stderr=subprocess.PIPE, text=True)
     port = re.search(r":(\d+) ", server.stderr.readline()).group(1)
     time.sleep(1 + workers / 20)

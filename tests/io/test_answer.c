@@ -2,26 +2,30 @@
  * Answers: a view is sent and the next received by one call, whatever comes in between.
  *
  * The call is made by a task of its own, on a connection that the engine knows as TCP; the main
- * stack plays the peer by plain system calls. Each test is run once with nobody else ready, and
- * once with somebody: only then are answers worth a request of the ring.
+ * stack plays the peer by plain system calls. Most are run with nobody else ready, and again with
+ * somebody: only then are answers worth a request of the ring. Who waits may hibernate.
  */
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/engine.h"
+#include "sched/hibernate.h"
 #include "support.h"
 
 /* ---- a connection, who answers on it, and company ---- */
 
 struct talk {
-    int ours;
-    int theirs;
-    uint64_t limit_ms; /* of one answer */
+    int ours, theirs;
+    uint64_t limit_ms; /* of one answer and the wait for more, */
+    uint64_t send_ms;  /* and of the answer alone */
     struct green_view view;
     ssize_t got; /* what the last answer returned */
     int answers;
-    bool held; /* it may not answer yet */
+    bool held;  /* it may not answer yet */
+    bool late;  /* the last call was ended by the limit of both, */
+    bool stuck; /* or by that of the answer */
     bool ended;
 };
 
@@ -70,7 +74,8 @@ static intptr_t
 converse(void *arg)
 {
     struct talk *talk = arg;
-    struct green_timeout timeout;
+    struct green_timeout both;
+    struct green_timeout sending;
     talk->got = green_recv_view(talk->ours, &talk->view);
     while (talk->got > 0) {
         talk->view.data[0] ^= 0x20;
@@ -78,9 +83,12 @@ converse(void *arg)
         while (talk->held) {
             green_sleep(1);
         }
-        green_timeout_start(&timeout, talk->limit_ms);
-        talk->got = green_answer_view(talk->ours, &talk->view);
-        green_timeout_stop(&timeout);
+        green_timeout_start(&both, talk->limit_ms);
+        green_timeout_start(&sending, talk->send_ms);
+        talk->got = green_answer_view(talk->ours, &talk->view, &sending);
+        green_timeout_stop(&both);
+        talk->late = green_timeout_fired(&both);
+        talk->stuck = green_timeout_fired(&sending);
     }
     talk->ended = true;
     return 0;
@@ -90,9 +98,12 @@ static struct green_job *
 talk_start(struct talk *talk, uint64_t limit_ms)
 {
     struct green_job *job;
-    *talk = (struct talk){.limit_ms = limit_ms};
+    struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
+    options.hibernate_ms = 1;
+    green__hibernate_guard = true;
+    *talk = (struct talk){.limit_ms = limit_ms, .send_ms = LIMIT_MS};
     ASSERT_AS(CALL_TASK, open_talk, talk);
-    ck_assert_int_eq(green_spawn(converse, talk, &job), 0);
+    ck_assert_int_eq(green_spawn_as(GREEN_TASK, converse, talk, &options, &job), 0);
     return job;
 }
 
@@ -199,9 +210,8 @@ START_TEST(one_after_the_other)
 }
 END_TEST
 
-/* At once, whatever the engine has kept for the sake of more of them; and the next connection, with
- * the same number, is another one. The first has lower ones, since the engine opens what it needs.
- */
+/* At once, whatever the engine has kept for more of them; and the next connection, with the same
+ * number, is another one. The first has lower ones, since the engine opens what it needs. */
 START_TEST(after_many_answers_a_close_closes)
 {
     struct talk talk;
@@ -264,7 +274,32 @@ START_TEST(nothing_more_comes)
     hear(&talk, "Hello");
     talk_wait(&talk, job, true);
     ck_assert_int_eq(talk.got, -ETIMEDOUT);
+    ck_assert(talk.late && !talk.stuck);
     ck_assert_int_eq(talk.answers, 1);
+    talk_end(&talk);
+}
+END_TEST
+
+/* Who waits for more is not even woken by it. */
+START_TEST(the_time_for_the_answer_ends_with_it)
+{
+    struct talk talk;
+    company_start(_i);
+    struct green_job *job = talk_start(&talk, LIMIT_MS);
+    talk.send_ms = MOMENT_MS;
+    for (int times = 0; times < 2; times++) {
+        say(&talk, "hello");
+        hear(&talk, "Hello");
+        uint32_t parked = job->parked;
+        green_sleep(2 * MOMENT_MS);
+        ck_assert_uint_eq(job->parked, parked);
+    }
+    talk.limit_ms = 2 * MOMENT_MS;
+    say(&talk, "hello");
+    hear(&talk, "Hello");
+    talk_wait(&talk, job, true);
+    ck_assert_int_eq(talk.got, -ETIMEDOUT);
+    ck_assert(talk.late && !talk.stuck);
     talk_end(&talk);
 }
 END_TEST
@@ -290,16 +325,49 @@ check_rest(struct talk *talk, size_t filled)
     green_job_put(job);
 }
 
-START_TEST(a_peer_that_takes_nothing)
+/** Too long for the answer alone, or for both. */
+static void
+take_nothing(int company, uint64_t limit_ms, uint64_t send_ms)
 {
     struct talk talk;
-    company_start(_i);
-    struct green_job *job = talk_start(&talk, MOMENT_MS);
+    company_start(company);
+    struct green_job *job = talk_start(&talk, limit_ms);
+    talk.send_ms = send_ms;
     size_t filled = say_when_full(&talk);
     talk_wait(&talk, job, false);
     ck_assert_int_eq(talk.got, -ETIMEDOUT);
+    ck_assert_int_eq(talk.late, limit_ms < send_ms);
+    ck_assert_int_eq(talk.stuck, limit_ms > send_ms);
     check_rest(&talk, filled);
     talk_end(&talk);
+}
+
+/* On the ring who answers sleeps meanwhile, and nothing of that touches his stack. */
+START_TEST(an_answer_that_is_taken_late)
+{
+    struct talk talk;
+    company_start(1);
+    struct green_job *job = talk_start(&talk, LIMIT_MS);
+    size_t filled = say_when_full(&talk);
+    while (GREEN__HIBERNATES && green__io_peek()->engine->ahead && !job->asleep) {
+        green_sleep(1);
+    }
+    drain(&talk, filled, "Hello");
+    green_job_cancel(job);
+    talk_wait(&talk, job, true);
+    talk_end(&talk);
+}
+END_TEST
+
+START_TEST(a_peer_that_takes_nothing)
+{
+    take_nothing(_i, MOMENT_MS, LIMIT_MS);
+}
+END_TEST
+
+START_TEST(a_peer_that_does_not_take_the_answer)
+{
+    take_nothing(_i, LIMIT_MS, MOMENT_MS);
 }
 END_TEST
 
@@ -419,27 +487,32 @@ answer_once(void *arg)
     int fds[2];
     char answer[8];
     struct green_view view;
+    struct green_timeout sending;
     (void)arg;
     WANT(pair_make(PAIR_UNIX, fds), ==, 0);
     WANT(send(fds[1], "hello", 5, 0), ==, 5);
     WANT(green_recv_view(fds[0], &view), ==, 5);
     WANT(send(fds[1], "more", 4, 0), ==, 4);
     view.data[0] = 'j';
-    WANT(green_answer_view(fds[0], &view), ==, 4);
+    green_timeout_start(&sending, 0); /* nor has it to wait */
+    WANT(green_answer_view(fds[0], &view, &sending), ==, 4);
+    WANT(green_self()->scopes == NULL, ==, true);
     WANT(memcmp(view.data, "more", 4), ==, 0);
     WANT(recv(fds[1], answer, sizeof answer, 0), ==, 5);
     WANT(memcmp(answer, "jello", 5), ==, 0);
     green_job_cancel(green_self());
-    WANT(green_answer_view(fds[0], &view), ==, -ECANCELED);
+    green_timeout_start(&sending, LIMIT_MS);
+    WANT(green_answer_view(fds[0], &view, &sending), ==, -ECANCELED);
+    WANT(green_self()->scopes == NULL, ==, true);
     WANT(view.length, ==, 4);
     struct green_shield shield;
     green_shield_start(&shield);
     WANT(shutdown(fds[1], SHUT_WR), ==, 0);
-    WANT(green_answer_view(fds[0], &view), ==, 0);
+    WANT(green_answer_view(fds[0], &view, NULL), ==, 0);
     green_shield_stop(&shield);
     WANT(view.buffer == NULL, ==, true);
     WANT(recv(fds[1], answer, sizeof answer, 0), ==, 4);
-    WANT(green_answer_view(-1, &view), ==, -ECANCELED);
+    WANT(green_answer_view(-1, &view, NULL), ==, -ECANCELED);
     green_close(fds[0]);
     close(fds[1]);
     return 0;
@@ -462,7 +535,10 @@ main(void)
     tcase_add_loop_test(calls, after_many_answers_a_close_closes, 0, 2);
     tcase_add_loop_test(calls, after_the_end_another_thread_may_close, 0, 2);
     tcase_add_loop_test(calls, nothing_more_comes, 0, 2);
+    tcase_add_loop_test(calls, the_time_for_the_answer_ends_with_it, 0, 2);
+    tcase_add_test(calls, an_answer_that_is_taken_late);
     tcase_add_loop_test(calls, a_peer_that_takes_nothing, 0, 2);
+    tcase_add_loop_test(calls, a_peer_that_does_not_take_the_answer, 0, 2);
     tcase_add_loop_test(calls, cancelled, 0, 2);
     tcase_add_loop_test(calls, cancelled_before_it_is_taken, 0, 2);
     tcase_add_loop_test(calls, closed_meanwhile, 0, 2);

@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include "base.h"
+#include "timeout.h"
 
 struct addrinfo;
 
@@ -346,12 +347,16 @@ GREEN_API GREEN_SUSPENDS int green_send_view(int fd, struct green_view *view);
  * As green_send_view() and then green_recv_view(), with one wait for both where that is possible:
  * for a server that answers one message after the other. Suspends as those do.
  *
- * @param view  Set when the result is positive. Else it is empty when all was sent, or could not
- *              be. When a deadline or a cancellation ended the call before, it has what is left to
- *              be sent, and is still the caller's.
+ * @param view     Set when the result is positive. Else it is empty when all was sent, or could not
+ *                 be. When a scope or a cancellation ended the call before, it has what is left to
+ *                 be sent, and is still the caller's.
+ * @param sending  The caller's innermost scope, or NULL: it bounds the sending alone. It is stopped
+ *                 once all is sent, and has been in any case when the call returns. The scopes
+ *                 around it bound both.
  * @return As green_recv().
  */
-GREEN_API GREEN_SUSPENDS ssize_t green_answer_view(int fd, struct green_view *view);
+GREEN_API GREEN_SUSPENDS ssize_t green_answer_view(int fd, struct green_view *view,
+                                                   struct green_timeout *sending);
 
 #ifdef __cplusplus
 }
