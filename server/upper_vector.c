@@ -252,10 +252,16 @@ V(look_up_run)(const unsigned char *table, const struct V(places) * places)
 #undef LOWEST
 #undef V
 
+/* A shorter text is no faster in wide registers; and once a thread has used those, the kernel saves
+ * and restores them at every switch from and to it. */
+#define LONG 2048
+
 /* What is left of a text that the wide one has not stopped in is done by the next. */
 static size_t
 avx512_run(const unsigned char *from, unsigned char *to, size_t length)
 {
+    if (length < LONG)
+        return avx2_run(from, to, length);
     size_t done = avx512_blocks(from, to, length);
     return length - done >= 64 + UPPER_HELD_MAX
                ? done

@@ -1,5 +1,5 @@
 /*
- * System calls that do not wait, by themselves.
+ * System calls by themselves.
  *
  * The C library's are cancellation points of POSIX threads, which nobody needs here: in a process
  * with a second thread each of them costs two atomic operations. The sanitizers know the C
@@ -21,7 +21,7 @@
 #define GREEN__DIRECT 1
 #endif
 
-/** recv(), with MSG_DONTWAIT among the flags. */
+/** recv(). */
 static inline ssize_t
 green__direct_recv(int fd, void *buf, size_t len, int flags)
 {
@@ -32,7 +32,7 @@ green__direct_recv(int fd, void *buf, size_t len, int flags)
 #endif
 }
 
-/** send(), with MSG_DONTWAIT among the flags. */
+/** send(). */
 static inline ssize_t
 green__direct_send(int fd, const void *buf, size_t len, int flags)
 {

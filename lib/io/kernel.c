@@ -115,6 +115,15 @@ cause_of(struct green_job *self, int err)
 ssize_t
 green__kernel_call(struct green_job *self, const struct green__call *call)
 {
+    if (call->try_first) {
+        ssize_t result = call->attempt(call, true);
+        if (result >= 0) {
+            return result;
+        }
+        if (errno != EAGAIN && errno != EINTR) {
+            return cause_of(self, -errno);
+        }
+    }
     for (;;) {
         green__wait_on_fd(self, call->fd);
         int err = green__kernel_enter(self, GREEN_FOREVER);

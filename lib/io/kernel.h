@@ -25,6 +25,7 @@ struct green__call {
     socklen_t *peer_length;
     /** Make the call; `nonblocking` wants MSG_DONTWAIT where there is such a thing. */
     ssize_t (*attempt)(const struct green__call *call, bool nonblocking);
+    bool try_first; /**< Without preparing to wait: it will hardly have to. */
 };
 
 /**

@@ -18,6 +18,9 @@
 #include "io/pause.h"
 #include "io/view.h"
 
+/** There is nearly always room for so many bytes. */
+#define SHORT 4096
+
 /** What a call starts with: the caller's engine, or NULL when it blocks in the kernel. */
 static int
 begin(int fd, struct green_job **ret_self, struct green__io **ret_io)
@@ -35,15 +38,15 @@ begin(int fd, struct green_job **ret_self, struct green__io **ret_io)
 static ssize_t
 attempt_recv(const struct green__call *call, bool nonblocking)
 {
-    return recv(call->fd, call->buffer.into, call->length,
-                call->flags | (nonblocking ? MSG_DONTWAIT : 0));
+    return green__direct_recv(call->fd, call->buffer.into, call->length,
+                              call->flags | (nonblocking ? MSG_DONTWAIT : 0));
 }
 
 static ssize_t
 attempt_send(const struct green__call *call, bool nonblocking)
 {
-    return send(call->fd, call->buffer.from, call->length,
-                call->flags | MSG_NOSIGNAL | (nonblocking ? MSG_DONTWAIT : 0));
+    return green__direct_send(call->fd, call->buffer.from, call->length,
+                              call->flags | MSG_NOSIGNAL | (nonblocking ? MSG_DONTWAIT : 0));
 }
 
 static ssize_t
@@ -128,6 +131,7 @@ green_send(int fd, const void *buf, size_t len, int flags)
                                      .flags = flags,
                                      .buffer.from = buf,
                                      .length = len,
+                                     .try_first = len <= SHORT,
                                      .attempt = attempt_send};
     return green__kernel_call(self, &call);
 }

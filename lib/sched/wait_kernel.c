@@ -28,11 +28,13 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
+/** The thread's own, and its handler's: no other touches it, so that no order but the compiler's
+ * counts, and there is nothing to lock. */
 struct green__alarm {
     timer_t timer;
-    pid_t thread;
-    atomic_bool in_kernel;
-    atomic_bool ticked;
+    pid_t thread; /**< This one any thread reads. */
+    volatile sig_atomic_t in_kernel;
+    volatile sig_atomic_t ticked;
     atomic_uint_fast64_t due; /**< When the timer fires; 0: it is ticking; GREEN_FOREVER: unset. */
 };
 
@@ -54,6 +56,12 @@ green__kernel_foreign_signal(void)
     return SIGRTMAX - 5;
 }
 
+static green_deadline
+due_of(const struct green__alarm *alarm)
+{
+    return atomic_load_explicit(&alarm->due, memory_order_relaxed);
+}
+
 /** Set the timer for an absolute time, ticking from then on; GREEN_FOREVER unsets it. */
 static void
 set_timer(struct green__alarm *alarm, green_deadline when)
@@ -64,7 +72,7 @@ set_timer(struct green__alarm *alarm, green_deadline when)
         spec.it_value.tv_nsec = (long)(when % GREEN__NS_PER_S) + (when == 0);
         spec.it_interval.tv_nsec = TICK_NS;
     }
-    atomic_store(&alarm->due, when);
+    atomic_store_explicit(&alarm->due, when, memory_order_relaxed);
     timer_settime(alarm->timer, TIMER_ABSTIME, &spec, NULL);
 }
 
@@ -76,9 +84,9 @@ on_signal(int signo, siginfo_t *info, void *context)
     int saved_errno = errno;
     struct green__alarm *alarm = my_alarm;
     if (alarm != NULL) {
-        atomic_store(&alarm->ticked, true);
-        if (!atomic_load(&alarm->in_kernel)) {
-            if (atomic_load(&alarm->due) != GREEN_FOREVER && info->si_code == SI_TIMER) {
+        alarm->ticked = true;
+        if (!alarm->in_kernel) {
+            if (due_of(alarm) != GREEN_FOREVER && info->si_code == SI_TIMER) {
                 set_timer(alarm, GREEN_FOREVER);
             }
         } else if (info->si_code != SI_TIMER) {
@@ -172,9 +180,12 @@ green__kernel_enter(struct green_job *self, green_deadline deadline)
     if (limit != GREEN_NOW) {
         green__wait_forbid(self, "a descriptor");
     }
-    atomic_store(&alarm->in_kernel, true);
+    alarm->in_kernel = true;
+    atomic_signal_fence(memory_order_seq_cst);
     /* A tick says that the deadline, or an earlier one, has come: set the timer for ours. */
-    if (atomic_exchange(&alarm->ticked, false) || limit < atomic_load(&alarm->due)) {
+    if (alarm->ticked || limit < due_of(alarm)) {
+        alarm->ticked =
+            false; /* another one comes before the look at the clock, or cuts the call */
         if (limit != GREEN_FOREVER && green__clock_now() >= limit) {
             err = -ETIMEDOUT;
         } else {
@@ -183,6 +194,7 @@ green__kernel_enter(struct green_job *self, green_deadline deadline)
     }
     /* Last: a cancellation that comes after this look makes the timer tick, and nobody but its
      * handler sets the timer until the call. */
+    atomic_signal_fence(memory_order_seq_cst);
     int cancelled = green__wait_check(self);
     if (cancelled != 0) {
         err = cancelled;
@@ -201,7 +213,8 @@ green__kernel_leave(struct green_job *self)
     struct green__alarm *alarm =
         atomic_load_explicit(&green__host_of(self)->alarm, memory_order_relaxed);
     green__wait_noted(self);
-    atomic_store_explicit(&alarm->in_kernel, false, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst);
+    alarm->in_kernel = false;
 }
 
 void
