@@ -1,6 +1,8 @@
 /*
  * The converter by vectors, a template: upper_vector.c includes it once for each width, with the
- * operations named by V().
+ * operations named by V(). A WHERE says of each byte whether something holds there: by a byte of a
+ * vector, all ones or zero (or its highest bit alone, which is all that V(bits) looks at), or by a
+ * bit of a mask.
  *
  * A sequence of two bytes is converted where its lead stands, by one look-up of what is added to it
  * and to the byte behind it, the same for a run of 16 of them but its exceptions; see upper_runs.
@@ -11,18 +13,17 @@
  * No include guard: it is included once for each width.
  */
 
-static inline TARGET VECTOR
-V(is_between)(VECTOR value, unsigned char least, unsigned char most)
+static inline TARGET WHERE
+V(between)(VECTOR value, unsigned char least, unsigned char most)
 {
-    VECTOR above = V(minus)(value, V(all)(least));
-    return V(equal)(V(least)(above, V(all)((unsigned char)(most - least))), above);
+    return V(at_most)(V(minus)(value, V(all)(least)), V(all)((unsigned char)(most - least)));
 }
 
-/* Where a byte has all these bits. */
-static inline TARGET VECTOR
-V(has)(VECTOR value, unsigned char bits)
+/* Where a byte has this bit. */
+static inline TARGET WHERE
+V(has)(VECTOR value, unsigned char bit)
 {
-    return V(equal)(V(both)(value, V(all)(bits)), V(all)(bits));
+    return V(meets)(value, V(all)(bit));
 }
 
 /* Which runs the sequences of two bytes are in, where their leads are. */
@@ -35,16 +36,16 @@ static inline TARGET struct V(places) V(runs)(VECTOR value, VECTOR next)
 }
 
 /* Where an exception to the code of its run begins. */
-static inline TARGET VECTOR
+static inline TARGET WHERE
 V(exceptions)(VECTOR code, const struct V(places) * runs, VECTOR next)
 {
     static const unsigned char bits[16] = {1, 2, 4, 8, 16, 32, 64, 128,
                                            1, 2, 4, 8, 16, 32, 64, 128};
     VECTOR first = V(look_up_run)(upper_exceptions[0], runs);
     VECTOR others = V(look_up_run)(upper_exceptions[1], runs);
-    VECTOR map = V(flip)(first, V(both)(V(flip)(first, others), V(has)(next, 8)));
+    VECTOR map = V(flip)(first, V(only)(V(has)(next, 8), V(flip)(first, others)));
     VECTOR bit = V(look_up)(V(row)(bits), V(both)(next, V(all)(0x0f)));
-    return V(both)(V(has)(code, UPPER_EXCEPTIONS), V(equal)(V(both)(map, bit), bit));
+    return V(where_both)(V(has)(code, UPPER_EXCEPTIONS), V(meets)(map, bit));
 }
 
 /* What is added to the bytes behind those leads. */
@@ -53,39 +54,40 @@ V(added)(VECTOR code, VECTOR next)
 {
     /* The bit that speaks of those like it: UPPER_IF_ODD or UPPER_IF_EVEN. */
     VECTOR parity = V(minus)(V(all)(UPPER_IF_EVEN), V(both)(next, V(all)(1)));
-    VECTOR stays = V(equal)(V(both)(code, parity), V(all)(0));
-    VECTOR step = V(minus)(V(minus)(V(all)(0), V(all)(1)), stays); /* 0 or -1 */
-    return V(plus)(V(both)(code, V(all)(0xf0)), step);
+    return V(one_less)(V(both)(code, V(all)(0xf0)), V(meets)(code, parity));
 }
 
 /* What is added to a block, and where the sequences begin that are done one by one. */
 struct V(change) {
-    VECTOR leads;
     VECTOR behind; /* to the bytes behind those that stand there */
-    VECTOR singles;
+    WHERE leads;   /* one less */
+    WHERE singles;
 };
 
 static inline TARGET void
-V(change_pairs)(struct V(change) * change, VECTOR value, VECTOR next, VECTOR pairs)
+V(change_pairs)(struct V(change) * change, VECTOR value, VECTOR next, WHERE pairs)
 {
     struct V(places) runs = V(runs)(value, next);
-    VECTOR code = V(both)(pairs, V(look_up_run)(upper_runs, &runs));
-    if (V(mask)(V(has)(code, UPPER_EXCEPTIONS)) != 0) {
-        VECTOR exceptions = V(exceptions)(code, &runs, next);
-        change->singles = V(any)(change->singles, exceptions);
-        code = V(flip)(code, V(both)(code, exceptions));
+    VECTOR code = V(only)(pairs, V(look_up_run)(upper_runs, &runs));
+    if (V(bits)(V(has)(code, UPPER_EXCEPTIONS)) != 0) {
+        WHERE exceptions = V(exceptions)(code, &runs, next);
+        change->singles = V(where_any)(change->singles, exceptions);
+        code = V(less)(code, exceptions, code);
     }
     change->leads = V(has)(code, UPPER_LEAD_LESS);
     change->behind = V(added)(code, next);
 }
 
 /* Where longer sequences begin that may have case. */
-static inline TARGET VECTOR
+static inline TARGET WHERE
 V(longer)(VECTOR value)
 {
-    VECTOR triples = V(look_up)(V(row)(upper_odd_leads), V(both)(value, V(all)(0x0f)));
-    triples = V(both)(triples, V(is_between)(value, 0xe0, 0xef));
-    return V(any)(triples, V(equal)(value, V(all)(0xf0)));
+    WHERE triples = V(between)(value, 0xe0, 0xf0); /* and the first lead of four bytes */
+    if (V(bits)(triples) == 0)
+        return triples;
+    VECTOR odd = V(look_up)(V(row)(upper_odd_leads), V(both)(value, V(all)(0x0f)));
+    return V(where_any)(V(where_both)(V(where_high)(odd), V(between)(value, 0xe0, 0xef)),
+                        V(between)(value, 0xf0, 0xf0));
 }
 
 /* How many of the last bytes of converted text, of at least three, begin what they do not end. */
@@ -107,26 +109,27 @@ KERNEL(const unsigned char *from, unsigned char *to, size_t length)
     size_t i = 0, step = WIDTH;
     for (; length - i >= WIDTH; i += step) {
         VECTOR value = V(load)(from + i);
-        VECTOR sum = V(minus)(value, V(both)(V(is_between)(value, 'a', 'z'), V(all)(0x20)));
+        VECTOR sum = V(less)(value, V(between)(value, 'a', 'z'), V(all)(0x20));
         step = WIDTH;
         /* ASCII begins nothing and ends nothing, so nothing is due in it. */
-        if (V(mask)(value) == 0) {
+        if (V(bits)(V(where_high)(value)) == 0) {
             V(store)(to + i, sum);
             continue;
         }
         /* A lead at the very end is left alone, when there is no block behind that it is due in. */
         VECTOR next = length - i >= 2 * WIDTH ? V(load)(from + i + 1) : V(ahead)(value, V(all)(0));
-        struct V(change) change = {V(all)(0), V(all)(0), V(longer)(value)};
-        VECTOR pairs = V(both)(V(is_between)(value, 0xc2, 0xdf), V(is_between)(next, 0x80, 0xbf));
-        if (V(mask)(pairs) != 0)
+        struct V(change) change = {V(all)(0), V(nowhere)(), V(longer)(value)};
+        WHERE pairs = V(where_both)(V(between)(value, 0xc2, 0xdf), V(between)(next, 0x80, 0xbf));
+        if (V(bits)(pairs) != 0)
             V(change_pairs)(&change, value, next, pairs);
-        sum = V(plus)(sum, change.leads);
+        sum = V(one_less)(sum, change.leads);
         sum = V(plus)(sum, V(after)(before, change.behind, 1));
         before = change.behind;
         V(store)(to + i, sum);
-        to[i] += due;
+        if (due != 0)
+            to[i] += due;
         due = 0;
-        for (MASK left = V(mask)(change.singles); left != 0; left &= left - 1) {
+        for (MASK left = V(bits)(change.singles); left != 0; left &= left - 1) {
             size_t at = (size_t)LOWEST(left);
             enum single done = change_single(from + i + at, to + i + at, WIDTH - at, &due);
             if (done == SINGLE_CHANGES_LENGTH) {

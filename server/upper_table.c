@@ -16,8 +16,8 @@
 
 unsigned char upper_cased[UPPER_BLOCKS];
 struct upper_form upper_forms[UPPER_CASED_MAX][UPPER_BLOCK];
-unsigned char upper_runs[128];
-unsigned char upper_exceptions[2][128];
+_Alignas(64) unsigned char upper_runs[128];
+_Alignas(64) unsigned char upper_exceptions[2][128];
 unsigned char upper_odd_leads[16];
 
 static bool

@@ -66,6 +66,55 @@ change_single(const unsigned char *from, unsigned char *to, size_t room, unsigne
     return SINGLE_DONE;
 }
 
+/* Where something holds, by bytes. */
+#define DEFINE_WHERE_BY_BYTES                                                  \
+    static inline TARGET VECTOR V(at_most)(VECTOR value, VECTOR most)          \
+    {                                                                          \
+        return V(equal)(V(least)(value, most), value);                         \
+    }                                                                          \
+                                                                               \
+    /* Where a byte has the one bit that stands there. */                      \
+    static inline TARGET VECTOR V(meets)(VECTOR value, VECTOR bit)             \
+    {                                                                          \
+        return V(equal)(V(both)(value, bit), bit);                             \
+    }                                                                          \
+                                                                               \
+    static inline TARGET VECTOR V(only)(VECTOR where, VECTOR value)            \
+    {                                                                          \
+        return V(both)(where, value);                                          \
+    }                                                                          \
+                                                                               \
+    /* A value, less so much there. */                                         \
+    static inline TARGET VECTOR V(less)(VECTOR value, VECTOR where, VECTOR by) \
+    {                                                                          \
+        return V(minus)(value, V(both)(where, by));                            \
+    }                                                                          \
+                                                                               \
+    static inline TARGET VECTOR V(one_less)(VECTOR value, VECTOR where)        \
+    {                                                                          \
+        return V(plus)(value, where);                                          \
+    }                                                                          \
+                                                                               \
+    static inline TARGET VECTOR V(where_high)(VECTOR value)                    \
+    {                                                                          \
+        return value;                                                          \
+    }                                                                          \
+                                                                               \
+    static inline TARGET VECTOR V(where_both)(VECTOR a, VECTOR b)              \
+    {                                                                          \
+        return V(both)(a, b);                                                  \
+    }                                                                          \
+                                                                               \
+    static inline TARGET VECTOR V(where_any)(VECTOR a, VECTOR b)               \
+    {                                                                          \
+        return V(any)(a, b);                                                   \
+    }                                                                          \
+                                                                               \
+    static inline TARGET VECTOR V(nowhere)(void)                               \
+    {                                                                          \
+        return V(all)(0);                                                      \
+    }
+
 #ifdef __x86_64__
 #include <immintrin.h>
 
@@ -101,6 +150,7 @@ change_single(const unsigned char *from, unsigned char *to, size_t room, unsigne
 #define TARGET  __attribute__((target("avx2,bmi")))
 #define WIDTH   32
 #define VECTOR  __m256i
+#define WHERE   __m256i
 #define MASK    unsigned
 #define LOWEST  __builtin_ctz
 #define V(name) avx2_##name
@@ -147,7 +197,7 @@ V(ahead)(VECTOR value, VECTOR behind)
     return _mm256_alignr_epi8(_mm256_permute2x128_si256(value, behind, 0x21), value, 1);
 }
 
-#define avx2_mask           (unsigned)_mm256_movemask_epi8
+#define avx2_bits           (unsigned)_mm256_movemask_epi8
 #define avx2_look_up        _mm256_shuffle_epi8
 #define avx2_equal          _mm256_cmpeq_epi8
 #define avx2_least          _mm256_min_epu8
@@ -159,6 +209,7 @@ V(ahead)(VECTOR value, VECTOR behind)
 #define avx2_plus           _mm256_add_epi8
 #define avx2_shifted(value) _mm256_srli_epi16(value, 4)
 
+DEFINE_WHERE_BY_BYTES
 DEFINE_RUNS_IN_ROWS
 
 #include "upper_kernel.h"
@@ -166,6 +217,7 @@ DEFINE_RUNS_IN_ROWS
 #undef TARGET
 #undef WIDTH
 #undef VECTOR
+#undef WHERE
 #undef MASK
 #undef LOWEST
 #undef V
@@ -174,6 +226,7 @@ DEFINE_RUNS_IN_ROWS
 #define TARGET  __attribute__((target("avx512bw,avx512vbmi,bmi")))
 #define WIDTH   64
 #define VECTOR  __m512i
+#define WHERE   __mmask64
 #define MASK    unsigned long long
 #define LOWEST  __builtin_ctzll
 #define V(name) avx512_##name
@@ -212,21 +265,30 @@ V(ahead)(VECTOR value, VECTOR behind)
     return _mm512_alignr_epi8(_mm512_alignr_epi64(behind, value, 2), value, 1);
 }
 
-static inline TARGET VECTOR
-V(equal)(VECTOR a, VECTOR b)
-{
-    return _mm512_movm_epi8(_mm512_cmpeq_epi8_mask(a, b));
-}
-
-#define avx512_mask           (MASK) _mm512_movepi8_mask
 #define avx512_look_up        _mm512_shuffle_epi8
-#define avx512_least          _mm512_min_epu8
 #define avx512_minus          _mm512_sub_epi8
 #define avx512_both           _mm512_and_si512
 #define avx512_any            _mm512_or_si512
 #define avx512_flip           _mm512_xor_si512
 #define avx512_plus           _mm512_add_epi8
 #define avx512_shifted(value) _mm512_srli_epi16(value, 4)
+
+/* Where something holds, by bits. */
+static inline TARGET WHERE
+V(nowhere)(void)
+{
+    return 0;
+}
+
+#define avx512_where_both(a, b)       ((a) & (b))
+#define avx512_where_any(a, b)        ((a) | (b))
+#define avx512_where_high             _mm512_movepi8_mask
+#define avx512_bits                   (MASK)
+#define avx512_at_most                _mm512_cmple_epu8_mask
+#define avx512_meets                  _mm512_test_epi8_mask
+#define avx512_only                   _mm512_maskz_mov_epi8
+#define avx512_less(value, where, by) _mm512_mask_sub_epi8(value, where, value, by)
+#define avx512_one_less(value, where) _mm512_mask_sub_epi8(value, where, value, V(all)(1))
 
 struct V(places) {
     VECTOR in;
@@ -248,6 +310,7 @@ V(look_up_run)(const unsigned char *table, const struct V(places) * places)
 #undef TARGET
 #undef WIDTH
 #undef VECTOR
+#undef WHERE
 #undef MASK
 #undef LOWEST
 #undef V
@@ -272,6 +335,7 @@ avx512_run(const unsigned char *from, unsigned char *to, size_t length)
 #define TARGET  __attribute__((target("ssse3")))
 #define WIDTH   16
 #define VECTOR  __m128i
+#define WHERE   __m128i
 #define MASK    unsigned
 #define LOWEST  __builtin_ctz
 #define V(name) ssse3_##name
@@ -297,7 +361,7 @@ V(all)(unsigned char byte)
 #define ssse3_row                         ssse3_load
 #define ssse3_after(before, value, count) _mm_alignr_epi8(value, before, 16 - (count))
 #define ssse3_ahead(value, behind)        _mm_alignr_epi8(behind, value, 1)
-#define ssse3_mask                        (unsigned)_mm_movemask_epi8
+#define ssse3_bits                        (unsigned)_mm_movemask_epi8
 #define ssse3_look_up                     _mm_shuffle_epi8
 #define ssse3_equal                       _mm_cmpeq_epi8
 #define ssse3_least                       _mm_min_epu8
@@ -310,6 +374,7 @@ V(all)(unsigned char byte)
 #define ssse3_plus           _mm_add_epi8
 #define ssse3_shifted(value) _mm_srli_epi16(value, 4)
 
+DEFINE_WHERE_BY_BYTES
 DEFINE_RUNS_IN_ROWS
 
 #include "upper_kernel.h"
@@ -336,13 +401,14 @@ upper_vector_named(const char *name)
 #define TARGET
 #define WIDTH   16
 #define VECTOR  uint8x16_t
+#define WHERE   uint8x16_t
 #define MASK    unsigned
 #define LOWEST  __builtin_ctz
 #define V(name) neon_##name
 
 /* The highest bits of the bytes, the first byte's lowest. */
 static inline MASK
-V(mask)(VECTOR value)
+V(bits)(VECTOR value)
 {
     static const unsigned char weights[WIDTH] = {1, 2, 4, 8, 16, 32, 64, 128,
                                                  1, 2, 4, 8, 16, 32, 64, 128};
@@ -373,6 +439,8 @@ V(look_up)(VECTOR row, VECTOR places)
 #define neon_flip                        veorq_u8
 #define neon_plus                        vaddq_u8
 #define neon_shifted(value)              vshrq_n_u8(value, 4)
+
+DEFINE_WHERE_BY_BYTES
 
 struct V(places) {
     VECTOR low, high;
