@@ -398,7 +398,7 @@ bury_the_dead(struct supervisor *self)
             bury(self, i);
         }
     }
-    if (self->crashes > before && self->crashes > QUICK_REPAIRS) {
+    if (self->crashes != before && self->crashes > QUICK_REPAIRS) {
         pause_repairs(self);
     }
 }

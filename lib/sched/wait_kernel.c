@@ -184,8 +184,8 @@ green__kernel_enter(struct green_job *self, green_deadline deadline)
     atomic_signal_fence(memory_order_seq_cst);
     /* A tick says that the deadline, or an earlier one, has come: set the timer for ours. */
     if (alarm->ticked || limit < due_of(alarm)) {
-        alarm->ticked =
-            false; /* another one comes before the look at the clock, or cuts the call */
+        /* Another one comes before the look at the clock, or cuts the call short. */
+        alarm->ticked = false;
         if (limit != GREEN_FOREVER && green__clock_now() >= limit) {
             err = -ETIMEDOUT;
         } else {
