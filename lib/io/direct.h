@@ -8,6 +8,7 @@
 #ifndef GREEN_IO_DIRECT_H
 #define GREEN_IO_DIRECT_H
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,6 +52,17 @@ green__direct_accept(int fd, struct sockaddr *peer, socklen_t *length, int flags
     return (int)syscall(SYS_accept4, fd, peer, length, flags);
 #else
     return accept4(fd, peer, length, flags);
+#endif
+}
+
+/** epoll_wait(). */
+static inline int
+green__direct_epoll(int set, struct epoll_event *events, int most, int timeout_ms)
+{
+#if GREEN__DIRECT
+    return (int)syscall(SYS_epoll_pwait, set, events, most, timeout_ms, NULL, 0);
+#else
+    return epoll_wait(set, events, most, timeout_ms);
 #endif
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "io/direct.h"
 #include "io/engine_epoll.h"
 #include "io/held.h"
 
@@ -139,7 +140,8 @@ green__epoll_look(struct green__epoll_io *self, int timeout_ms)
     timeout_ms = green__epoll_bound(self, timeout_ms);
     bool uv_due = false;
     for (unsigned batch = 0; batch < BATCHES_PER_LOOK; batch++) {
-        int count = epoll_wait(self->set, self->events, GREEN__EVENTS_PER_BATCH, timeout_ms);
+        int count =
+            green__direct_epoll(self->set, self->events, GREEN__EVENTS_PER_BATCH, timeout_ms);
         uv_due |= take_batch(self, count);
         if (count < GREEN__EVENTS_PER_BATCH) {
             break;

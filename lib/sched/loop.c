@@ -70,8 +70,11 @@ green__sched_uv_run(struct green__sched *sched)
 int
 green__sched_uv_timeout(struct green__sched *sched, int timeout_ms)
 {
-    uv_update_time(&sched->loop);
     int uv_ms = uv_backend_timeout(&sched->loop);
+    if (uv_ms > 0) { /* by the loop's own clock, which may have stood still */
+        uv_update_time(&sched->loop);
+        uv_ms = uv_backend_timeout(&sched->loop);
+    }
     return uv_ms >= 0 && (timeout_ms < 0 || uv_ms < timeout_ms) ? uv_ms : timeout_ms;
 }
 

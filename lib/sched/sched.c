@@ -166,10 +166,17 @@ switch_to(struct green__sched *sched, struct green_job *from, struct green_job *
 
 /* ---- the loop, on the host's stack ---- */
 
-static void
-expire_timers(struct green__sched *sched)
+/** Whether a time is further off than the coarse clock, which said `coarse`, can be late. */
+static inline bool
+is_far(const struct green__sched *sched, green_deadline when, uint64_t coarse, uint64_t least_ns)
 {
-    if (sched->timers.count == 0) {
+    return !sched->seeded && when > coarse + least_ns;
+}
+
+static void
+expire_timers(struct green__sched *sched, uint64_t coarse)
+{
+    if (is_far(sched, green__timers_next(&sched->timers), coarse, GREEN__TICK_NS)) {
         return;
     }
     uint64_t now = green__clock_now();
@@ -188,8 +195,10 @@ expire_timers(struct green__sched *sched)
     }
 }
 
+/** How long to wait for the outside world; a long wait is ended a tick too early, and gone on with
+ * by the exact time. */
 static int
-poll_timeout(struct green__sched *sched)
+poll_timeout(struct green__sched *sched, uint64_t coarse)
 {
     if (sched->ready_first != NULL ||
         atomic_load_explicit(&sched->host->attention, memory_order_seq_cst) != 0) {
@@ -199,16 +208,21 @@ poll_timeout(struct green__sched *sched)
     if (sched->dormitory != NULL && green__hibernate_next(sched) < next) {
         next = green__hibernate_next(sched);
     }
-    return next == GREEN_FOREVER ? -1 : green__clock_ms_until(next, green__clock_now());
+    if (next == GREEN_FOREVER) {
+        return -1;
+    }
+    return is_far(sched, next, coarse, GREEN__NS_PER_S)
+               ? green__clock_ms_until(next - GREEN__TICK_NS, coarse)
+               : green__clock_ms_until(next, green__clock_now());
 }
 
 /** A look begins: how long has the outside world waited for it? */
 static void
-count_look(struct green__sched *sched)
+count_look(struct green__sched *sched, uint64_t coarse)
 {
     struct green__counts *counts = &sched->counts;
     uint64_t last = atomic_load_explicit(&sched->stamp, memory_order_relaxed);
-    uint64_t lag = green__clock_coarse() - last;
+    uint64_t lag = coarse - last;
     green__count(&counts->turns);
     green__count_set(&counts->ready, sched->ready_count);
     green__count_most(&counts->ready_max, sched->ready_count);
@@ -222,8 +236,9 @@ turn(struct green__sched *sched)
 {
     sched->budget = SWITCHES_PER_TURN;
     sched->round_end = NULL;
-    int timeout_ms = poll_timeout(sched);
-    count_look(sched);
+    uint64_t coarse = green__clock_coarse();
+    int timeout_ms = poll_timeout(sched, coarse);
+    count_look(sched, coarse);
     if (timeout_ms < 0 && green__quiet_look(sched)) {
         timeout_ms = 0;
     }
@@ -239,12 +254,13 @@ turn(struct green__sched *sched)
     if (sched->seeded) {
         green__seed_looked(sched);
     }
-    green__count_set(&sched->stamp, green__clock_coarse());
+    coarse = green__clock_coarse();
+    green__count_set(&sched->stamp, coarse);
     if (atomic_load_explicit(&sched->errands, memory_order_relaxed) != NULL) {
         green__errand_run_all(sched);
     }
     green__sched_take_inbox(sched);
-    expire_timers(sched);
+    expire_timers(sched, coarse);
     if (sched->dormitory != NULL && green__hibernate_due(sched)) {
         green__hibernate_sweep(sched);
     }

@@ -14,9 +14,6 @@
 /** Scopes of a second and more are begun for every message of a server: what they cost counts. */
 #define LONG_MS 1000
 
-/** The coarse clock is late by a tick of the kernel at most, which is no longer than this. */
-#define TICK_MS 10
-
 /** The deadline of a scope: never early, and a long one late by a tick. */
 static green_deadline
 scope_deadline(uint64_t ms)
@@ -24,7 +21,7 @@ scope_deadline(uint64_t ms)
     if (ms < LONG_MS || ms > UINT32_MAX || green__clock_virtual != 0) {
         return green_after(ms);
     }
-    return green__clock_coarse() + (ms + TICK_MS) * GREEN__NS_PER_MS;
+    return green__clock_coarse() + GREEN__TICK_NS + ms * GREEN__NS_PER_MS;
 }
 
 void
