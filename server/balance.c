@@ -4,7 +4,9 @@
  * The kernel offers a connection to all who wait, and whoever is awake already is first: the
  * busiest one. So a worker above the mean steps back: it lets a connection lie for a moment, in
  * which the others, who were woken for it as well, take it. Nobody has to answer for that moment:
- * who has waited in vain accepts after all, and does not step back again for a while.
+ * who has waited in vain accepts after all, and does not step back again for a while. Connections
+ * that come and go by themselves are not worth that moment, which is longer than their lives: of a
+ * worker's connections as many as came and went lately do not count.
  *
  * Invariant: a worker writes its own place alone. What it reads of the others may be a moment old:
  * that costs balance, never a connection.
@@ -28,6 +30,28 @@
 /** A worker whose loop has not turned for so long is not counted on. */
 #define STALE_NS 1500000000u
 
+/** A connection that lived no longer was a fleeting one, and so long ago is lately. */
+#define FLEETING_NS 100000000u
+
+/** Those that ended in the current tenth of a second and in the one before; one thread accepts and
+ * serves, so nobody else writes it. */
+static struct {
+    uint64_t began_ns;
+    unsigned now;
+    unsigned before;
+} fleeting;
+
+static void
+turn_page(uint64_t now_ns)
+{
+    uint64_t passed = now_ns - fleeting.began_ns;
+    if (passed >= FLEETING_NS) {
+        fleeting.before = passed < 2 * FLEETING_NS ? fleeting.now : 0;
+        fleeting.now = 0;
+        fleeting.began_ns = now_ns;
+    }
+}
+
 /** Whether this worker has more than its share. */
 static bool
 above_mean(const struct server *server, unsigned open)
@@ -35,6 +59,9 @@ above_mean(const struct server *server, unsigned open)
     struct board *board = server->board;
     unsigned alive = atomic_load(&board->alive);
     uint64_t now_ns = green_after(0);
+    turn_page(now_ns);
+    unsigned lately = fleeting.now + fleeting.before;
+    unsigned lasting = open > lately ? open - lately : 0;
     uint64_t workers = 0;
     uint64_t sum = 0;
     for (unsigned i = 0; i < board->capacity && alive > 0; i++) {
@@ -49,7 +76,7 @@ above_mean(const struct server *server, unsigned open)
             workers++;
         }
     }
-    return open > 0 && (uint64_t)(open - 1 - open / SLACK) * workers >= sum;
+    return lasting > 0 && (uint64_t)(lasting - 1 - lasting / SLACK) * workers >= sum;
 }
 
 static bool
@@ -87,7 +114,10 @@ balance_wait(const struct server *server, int listener, unsigned open)
 }
 
 void
-balance_note(const struct server *server, unsigned open)
+balance_note(const struct server *server, unsigned open, uint64_t began_ns)
 {
+    uint64_t now_ns = green_after(0);
+    turn_page(now_ns);
+    fleeting.now += now_ns - began_ns <= FLEETING_NS;
     atomic_store(&server->place->open, open);
 }

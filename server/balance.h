@@ -17,7 +17,7 @@
  */
 int balance_wait(const struct server *server, int listener, unsigned open);
 
-/** A connection has ended; `open` are left. */
-void balance_note(const struct server *server, unsigned open);
+/** A connection that began at a time, by green_after(0), has ended; `open` are left. */
+void balance_note(const struct server *server, unsigned open, uint64_t began_ns);
 
 #endif

@@ -32,10 +32,13 @@ static int
 handle(int fd, void *config)
 {
     struct server *server = config;
-    session_run(server, fd);
-    if (server->place != NULL) {
-        balance_note(server, green_server_connections(reported.stream) - 1);
+    if (server->place == NULL) {
+        session_run(server, fd);
+        return 0;
     }
+    uint64_t began_ns = green_after(0);
+    session_run(server, fd);
+    balance_note(server, green_server_connections(reported.stream) - 1, began_ns);
     return 0;
 }
 
