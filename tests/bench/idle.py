@@ -7,12 +7,12 @@ Prints bytes a connection: resident memory and page tables of the server, awake 
 hibernate, and the same once each has echoed again. The sockets' own memory is the kernel's and is
 not counted.
 """
+import argparse
 import json
 import re
 import resource
 import socket
 import subprocess
-import sys
 import time
 
 HIBERNATE_MS = 3000
@@ -44,10 +44,13 @@ def echo_all(connections):
 
 def main():
     """Measure and print a line of JSON."""
-    echod = sys.argv[1]
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
+    parser = argparse.ArgumentParser(description="What an idle connection costs.")
+    parser.add_argument("echod")
+    parser.add_argument("connections", nargs="?", type=int, default=10000)
+    given = parser.parse_args()
+    count = given.connections
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    server, port = serve(echod, f"{HIBERNATE_MS}ms")
+    server, port = serve(given.echod, f"{HIBERNATE_MS}ms")
     try:
         warm = socket.create_connection(("127.0.0.1", port))
         echo_all([warm])

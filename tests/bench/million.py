@@ -12,6 +12,7 @@ connection: the server's own and its page tables, awake and hibernated, and the 
 which both ends of a connection are; and the mappings of one worker. It gives up before the machine is
 out of memory.
 """
+import argparse
 import os
 import re
 import resource
@@ -154,11 +155,15 @@ def show(title, rows):
 
 def main():
     """Print the tables."""
-    counts = [int(count) for count in sys.argv[3:]] or [1000, 10000, 100000, 1000000]
+    parser = argparse.ArgumentParser(description="A million connections, and what each costs.")
+    parser.add_argument("echod")
+    parser.add_argument("crowd", help="build/tests/bench_crowd")
+    parser.add_argument("connections", nargs="*", type=int, default=[1000, 10000, 100000, 1000000])
+    given = parser.parse_args()
     rows = []
     try:
-        for count in counts:
-            rows.append(run(sys.argv[1], sys.argv[2], count))
+        for count in given.connections:
+            rows.append(run(given.echod, given.crowd, count))
             print(f"{count}: done", file=sys.stderr, flush=True)
             time.sleep(5)
     finally:

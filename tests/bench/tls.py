@@ -7,6 +7,7 @@ Each round does every mode without TLS and with it, in turn; figures are the ser
 version 1.3 with a certificate of P-256. A round in which other programs had a good part of the machine
 is thrown away. Prints the rows of a table in Markdown, with lowest and highest.
 """
+import argparse
 import contextlib
 import json
 import os
@@ -218,16 +219,19 @@ class Measure:
 
 def main():
     """Measure and print."""
-    build, what = sys.argv[1:3]
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    parser = argparse.ArgumentParser(description="What TLS costs echod.")
+    parser.add_argument("build")
+    parser.add_argument("what", choices=("messages", "handshakes", "idle"))
+    parser.add_argument("rounds", nargs="?", type=int, default=1)
+    given = parser.parse_args()
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     with tempfile.TemporaryDirectory() as directory:
-        measure = Measure(build, Tls(directory))
+        measure = Measure(given.build, Tls(directory))
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):  # what was measured so far counts
-            for _ in range(rounds):
-                getattr(measure, what)()
+            for _ in range(given.rounds):
+                getattr(measure, given.what)()
         print("\n".join(measure.rows()))
 
 
