@@ -166,7 +166,8 @@ switch_to(struct green__sched *sched, struct green_job *from, struct green_job *
 
 /* ---- the loop, on the host's stack ---- */
 
-/** Whether a time is further off than the coarse clock, which said `coarse`, can be late. */
+/** Whether a time is more than least_ns after what the coarse clock said: then the exact one need
+ * not be read. */
 static inline bool
 is_far(const struct green__sched *sched, green_deadline when, uint64_t coarse, uint64_t least_ns)
 {

@@ -100,6 +100,44 @@ run_short(void *arg)
     return 0;
 }
 
+/**
+ * Who waits for connections, and has no descriptor for one, hears of that when one comes: an accept
+ * in vain would fail at once, since the kernel makes the descriptor first.
+ */
+static intptr_t
+wait_without_descriptors(void *arg)
+{
+    (void)arg;
+    struct green_address address;
+    int listener = listener_make(8, &address);
+    WANT(listener, >=, 0);
+    int clients[2] = {plain_connect(&address), socket(AF_INET, SOCK_STREAM, 0)};
+    int first = green_accept(listener, NULL); /* what waiting needs is made */
+    WANT(first, >=, 0);
+    struct rlimit before = run_out();
+    struct green_timeout scope;
+    green_timeout_start(&scope, 1);
+    WANT(green_accept(listener, NULL), ==, -ETIMEDOUT);
+    green_timeout_stop(&scope);
+    WANT(connect(clients[1], (struct sockaddr *)&address.storage, address.length), ==, 0);
+    WANT(green_accept(listener, NULL), ==, -EMFILE);
+    setrlimit(RLIMIT_NOFILE, &before);
+    int second = green_accept(listener, NULL);
+    WANT(second, >=, 0);
+    green_close(first);
+    green_close(second);
+    close(clients[0]);
+    close(clients[1]);
+    green_close(listener);
+    return 0;
+}
+
+START_TEST(an_accept_in_vain_is_not_made)
+{
+    ASSERT_AS(CALL_TASK, wait_without_descriptors, NULL);
+}
+END_TEST
+
 static intptr_t
 pause_cancelled(void *arg)
 {
@@ -405,67 +443,6 @@ START_TEST(as_every_caller)
 }
 END_TEST
 
-/* ---- turns ---- */
-
-#define CROWD 100
-
-static bool all_are_in;
-
-/** Yields until all are in: how many turns that took. */
-static intptr_t
-take_turns(void *arg)
-{
-    intptr_t turns = 0;
-    (void)arg;
-    while (!all_are_in) {
-        turns++;
-        green_yield();
-    }
-    return turns;
-}
-
-static intptr_t
-accept_all(void *arg)
-{
-    int clients[CROWD];
-    int servers[CROWD];
-    struct green_address address;
-    int listener = listener_make(CROWD, &address);
-    (void)arg;
-    WANT(listener, >=, 0);
-    for (int i = 0; i < CROWD; i++) {
-        clients[i] = plain_connect(&address);
-        WANT(clients[i], >=, 0);
-    }
-    for (int i = 0; i < CROWD; i++) {
-        servers[i] = green_accept(listener, NULL);
-        WANT(servers[i], >=, 0);
-    }
-    all_are_in = true;
-    for (int i = 0; i < CROWD; i++) {
-        green_close(servers[i]);
-        close(clients[i]);
-    }
-    green_close(listener);
-    return 0;
-}
-
-/** Those who have come wait for one turn of the others, not for one in every sixteen of them. */
-START_TEST(a_crowd_is_let_in_within_a_turn)
-{
-    struct green_job *jobs[2];
-    intptr_t results[2];
-    ck_assert_int_eq(green_spawn(accept_all, NULL, &jobs[0]), 0);
-    ck_assert_int_eq(green_spawn(take_turns, NULL, &jobs[1]), 0);
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(green_job_join(jobs[i], &results[i], GREEN_FOREVER), 0);
-        green_job_put(jobs[i]);
-    }
-    ck_assert_int_eq(results[0], 0);
-    ck_assert_int_le(results[1], 1);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -473,6 +450,7 @@ main(void)
     TCase *calls = new_case(suite, "calls");
     tcase_add_loop_test(calls, as_every_caller, 0, BODIES);
     TCase *pausing = new_case(suite, "pauses");
+    tcase_add_test(pausing, an_accept_in_vain_is_not_made);
     tcase_add_test(pausing, cancelled_pauses);
     if (CALL_PROCESS < CALLERS_ALONE) {
         tcase_add_test(pausing, pausing_across_a_fork);
@@ -480,7 +458,5 @@ main(void)
     TCase *sharing = new_case(suite, "sharing");
     tcase_add_test(sharing, kinds_share_a_listener);
     tcase_add_test(sharing, a_thread_on_the_listener_of_tasks);
-    TCase *turns = new_case(suite, "turns");
-    tcase_add_test(turns, a_crowd_is_let_in_within_a_turn);
     return run_suite(suite);
 }

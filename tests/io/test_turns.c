@@ -1,6 +1,6 @@
 /*
  * Whose turn it is: workers whose next message is always there do not keep out one who waits for
- * his. Told by the order in which messages are received.
+ * his, told by the order in which messages are received; nor does a crowd that is let in.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -141,6 +141,67 @@ START_TEST(nor_does_that_depend_on_who_runs_the_loop)
 }
 END_TEST
 
+/* ---- new connections ---- */
+
+#define CROWD 100
+
+static bool all_are_in;
+
+/** Yields until all are in: how many turns that took. */
+static intptr_t
+take_turns(void *arg)
+{
+    intptr_t turns = 0;
+    (void)arg;
+    while (!all_are_in) {
+        turns++;
+        green_yield();
+    }
+    return turns;
+}
+
+static intptr_t
+accept_all(void *arg)
+{
+    int clients[CROWD];
+    int servers[CROWD];
+    struct green_address address;
+    int listener = listener_make(CROWD, &address);
+    (void)arg;
+    WANT(listener, >=, 0);
+    for (int i = 0; i < CROWD; i++) {
+        clients[i] = plain_connect(&address);
+        WANT(clients[i], >=, 0);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        servers[i] = green_accept(listener, NULL);
+        WANT(servers[i], >=, 0);
+    }
+    all_are_in = true;
+    for (int i = 0; i < CROWD; i++) {
+        green_close(servers[i]);
+        close(clients[i]);
+    }
+    green_close(listener);
+    return 0;
+}
+
+/** Those who have come wait for one turn of the others, not for one in every sixteen of them. */
+START_TEST(a_crowd_is_let_in_within_a_turn)
+{
+    struct green_job *jobs[2];
+    intptr_t results[2];
+    ck_assert_int_eq(green_spawn(accept_all, NULL, &jobs[0]), 0);
+    ck_assert_int_eq(green_spawn(take_turns, NULL, &jobs[1]), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(green_job_join(jobs[i], &results[i], GREEN_FOREVER), 0);
+        green_job_put(jobs[i]);
+    }
+    ck_assert_int_eq(results[0], 0);
+    ck_assert_int_le(results[1], 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -148,5 +209,6 @@ main(void)
     TCase *tests = new_case(suite, "turns");
     tcase_add_test(tests, nobody_is_served_again_and_again_while_another_waits);
     tcase_add_test(tests, nor_does_that_depend_on_who_runs_the_loop);
+    tcase_add_test(tests, a_crowd_is_let_in_within_a_turn);
     return run_suite(suite);
 }

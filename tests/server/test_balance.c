@@ -4,12 +4,12 @@
  */
 #include "balance.h"
 
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include <green.h>
 
+#include "../base/support.h"
 #include "board.h"
 
 /** Ours, and one more that could accept. */
@@ -99,16 +99,10 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("balance");
-    TCase *tcase = tcase_create("balance");
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_test(tcase, who_is_above_the_mean_steps_back);
-    tcase_add_test(tcase, those_that_come_and_go_do_not_count);
-    tcase_add_test(tcase, those_that_stayed_long_do);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    TCase *tests = make_case("balance");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, who_is_above_the_mean_steps_back);
+    tcase_add_test(tests, those_that_come_and_go_do_not_count);
+    tcase_add_test(tests, those_that_stayed_long_do);
+    return run_case_of("balance", tests);
 }
