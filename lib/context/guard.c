@@ -127,6 +127,14 @@ max_map_count(void)
     return count;
 }
 
+void
+green__guard_prepare(void)
+{
+    if (resolve() == GREEN__STACK_GUARD_MPROTECT) {
+        max_map_count();
+    }
+}
+
 static int
 count_guard(void)
 {

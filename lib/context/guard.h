@@ -11,6 +11,9 @@
 /** The size of a page, asked once. */
 size_t green__guard_page(void);
 
+/** Ask the system now what guards will need to know: it may take a descriptor. */
+void green__guard_prepare(void);
+
 /**
  * Make one page fault on every access.
  *

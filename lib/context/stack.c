@@ -127,6 +127,7 @@ green__stack_pool_create(struct green__stack_pool **ret_pool)
     if (pool == NULL) {
         return -ENOMEM;
     }
+    green__guard_prepare(); /* who makes a pool beside forks holds them up for it */
     *ret_pool = pool;
     return 0;
 }

@@ -55,7 +55,7 @@ enum green__stack_guard {
  */
 int green__stack_guard_choose(enum green__stack_guard guard);
 
-/** An empty pool; 0 or -ENOMEM. */
+/** An empty pool; 0 or -ENOMEM. May open and close a file, which is not to get into a child. */
 int green__stack_pool_create(struct green__stack_pool **ret_pool);
 
 /** Unmap everything; no stack of the pool is in use. NULL is taken. */
