@@ -5,7 +5,6 @@
 #define GREEN_BASE_CLOCK_H
 
 #include <stdint.h>
-#include <time.h>
 
 #include "green/base.h"
 
@@ -18,13 +17,7 @@
 /** The time of a thread for which it is virtual; 0 where the real one holds. */
 extern __thread uint64_t green__clock_virtual __attribute__((tls_model("initial-exec")));
 
-static inline uint64_t
-green__clock_real(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * GREEN__NS_PER_S + (uint64_t)now.tv_nsec;
-}
+uint64_t green__clock_real(void);
 
 /** What deadlines go by on the calling thread. */
 static inline uint64_t
@@ -36,13 +29,7 @@ green__clock_now(void)
 
 /** The same clock as it stood at the kernel's last tick, GREEN__TICK_NS ago at most: a fifth of the
  * price. */
-static inline uint64_t
-green__clock_coarse(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * GREEN__NS_PER_S + (uint64_t)now.tv_nsec;
-}
+uint64_t green__clock_coarse(void);
 
 /** The whole milliseconds from now until a deadline, rounded up; -1 when it never passes. */
 static inline int

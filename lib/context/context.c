@@ -103,8 +103,8 @@ green__context_descriptor(int fd)
 }
 
 void
-green__context_make(struct green__context *context, void *low, size_t size,
-                    green__context_entry entry, void *arg)
+green__context_make_told(struct green__context *context, void *low, size_t size,
+                         green__context_entry entry, void *arg)
 {
     *context = (struct green__context){0};
 #ifdef GREEN__ASAN
@@ -139,7 +139,7 @@ green__context_fork_prepare(struct green__context *context)
 }
 
 void
-green__context_drop(struct green__context *context)
+green__context_drop_told(struct green__context *context)
 {
 #ifdef GREEN__TSAN
     __tsan_destroy_fiber(context->fiber);

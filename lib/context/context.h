@@ -104,6 +104,10 @@ struct green__context {
 #endif
 };
 
+/** What a build with sanitizers or for valgrind does besides; called by green__context_make(). */
+void green__context_make_told(struct green__context *context, void *low, size_t size,
+                              green__context_entry entry, void *arg);
+
 /**
  * Prepare a stack so that the first switch to it calls entry(arg).
  *
@@ -111,8 +115,16 @@ struct green__context {
  * @param low      The stack's lowest usable byte.
  * @param size     Its usable bytes; low + size is 16-byte aligned.
  */
-void green__context_make(struct green__context *context, void *low, size_t size,
-                         green__context_entry entry, void *arg);
+static inline void
+green__context_make(struct green__context *context, void *low, size_t size,
+                    green__context_entry entry, void *arg)
+{
+#if defined(GREEN__ASAN) || defined(GREEN__TSAN) || defined(GREEN__VALGRIND)
+    green__context_make_told(context, low, size, entry, arg);
+#else
+    context->sp = green__switch_prepare(low, size, entry, arg);
+#endif
+}
 
 /** The switch of a build with sanitizers, which tells them; called by green__context_switch(). */
 void green__context_switch_told(struct green__context *from, struct green__context *to,
@@ -162,7 +174,17 @@ green__context_leave(struct green__context *from, struct green__context *to)
  */
 void green__context_fork_prepare(struct green__context *context);
 
+void green__context_drop_told(struct green__context *context);
+
 /** Forget a context that does not run; its stack may then be reused or unmapped. */
-void green__context_drop(struct green__context *context);
+static inline void
+green__context_drop(struct green__context *context)
+{
+#if defined(GREEN__ASAN) || defined(GREEN__TSAN) || defined(GREEN__VALGRIND)
+    green__context_drop_told(context);
+#else
+    *context = (struct green__context){0};
+#endif
+}
 
 #endif

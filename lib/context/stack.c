@@ -32,44 +32,13 @@
 #define FIRST_PILE       64
 #define MINCORE_PAGES    64
 
-struct slab {
-    struct slab *next;
+struct green__stack_slab {
+    struct green__stack_slab *next;
     char *base;
     size_t slots;
     size_t handed_out;
     size_t counted_guards;
 };
-
-struct green__stack_class {
-    struct green__stack_class *next;
-    struct green__stack_pool *pool;
-    size_t asked;       /* The size that was asked for last. */
-    size_t bytes;       /* Usable bytes of a slot, whole pages. */
-    size_t stride;      /* With the guard. */
-    size_t warm_limit;  /* So many may keep their pages while nobody uses them. */
-    struct slab *slabs; /* The newest first; the others are all handed out. */
-    size_t next_slots;
-    size_t handed_out;
-    void **pile; /* The tops of stacks that nobody uses. */
-    size_t capacity;
-    size_t count;
-    size_t cold;
-};
-
-struct green__stack_pool {
-    struct green__stack_class *classes; /* The one used last comes first. */
-    /* Written by its own thread, read by any. */
-    atomic_size_t slabs;
-    atomic_size_t bytes;
-    atomic_size_t used;
-};
-
-static void
-count(atomic_size_t *number, size_t change)
-{
-    atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + change,
-                          memory_order_relaxed);
-}
 
 void
 green__stack_pool_stats(const struct green__stack_pool *pool, struct green__stack_stats *ret_stats)
@@ -88,7 +57,7 @@ round_to_pages(size_t size)
 
 /* Sanitizers want the slabs known: LeakSanitizer looks for pointers in them. */
 static void
-tell_mapped(const struct slab *slab, size_t bytes)
+tell_mapped(const struct green__stack_slab *slab, size_t bytes)
 {
 #ifdef GREEN__ASAN
     __lsan_register_root_region(slab->base, bytes);
@@ -99,7 +68,7 @@ tell_mapped(const struct slab *slab, size_t bytes)
 }
 
 static void
-tell_unmapped(const struct slab *slab, size_t bytes)
+tell_unmapped(const struct green__stack_slab *slab, size_t bytes)
 {
 #ifdef GREEN__ASAN
     __lsan_unregister_root_region(slab->base, bytes);
@@ -109,16 +78,13 @@ tell_unmapped(const struct slab *slab, size_t bytes)
 #endif
 }
 
-/* Frames that never returned leave poison behind. */
-static void
-tell_given(const struct green__stack *stack)
-{
 #ifdef GREEN__ASAN
+void
+green__stack_unpoison(const struct green__stack *stack)
+{
     __asan_unpoison_memory_region(stack->low, stack->size);
-#else
-    (void)stack;
-#endif
 }
+#endif
 
 int
 green__stack_pool_create(struct green__stack_pool **ret_pool)
@@ -135,8 +101,8 @@ green__stack_pool_create(struct green__stack_pool **ret_pool)
 static void
 destroy_class(struct green__stack_class *class)
 {
-    struct slab *next;
-    for (struct slab *slab = class->slabs; slab != NULL; slab = next) {
+    struct green__stack_slab *next;
+    for (struct green__stack_slab *slab = class->slabs; slab != NULL; slab = next) {
         next = slab->next;
         tell_unmapped(slab, slab->slots * class->stride);
         munmap(slab->base, slab->slots * class->stride);
@@ -217,7 +183,7 @@ add_class(struct green__stack_pool *pool, size_t bytes)
 static int
 add_slab(struct green__stack_class *class)
 {
-    struct slab *slab = green__alloc_zeroed(sizeof *slab);
+    struct green__stack_slab *slab = green__alloc_zeroed(sizeof *slab);
     if (slab == NULL) {
         return -ENOMEM;
     }
@@ -270,9 +236,9 @@ reserve_pile(struct green__stack_class *class)
     return 0;
 }
 
-/* Hand out a slot for the first time. */
+/* Hand out a slot for the first time: its stack comes onto the pile. */
 static int
-take_fresh(struct green__stack_class *class, struct green__stack *ret_stack)
+add_fresh(struct green__stack_class *class)
 {
     int err = reserve_pile(class);
     if (err != 0) {
@@ -284,7 +250,7 @@ take_fresh(struct green__stack_class *class, struct green__stack *ret_stack)
             return err;
         }
     }
-    struct slab *slab = class->slabs;
+    struct green__stack_slab *slab = class->slabs;
     char *guard = slab->base + slab->handed_out * class->stride;
     bool counted;
     err = green__guard_install(guard, &counted);
@@ -294,15 +260,13 @@ take_fresh(struct green__stack_class *class, struct green__stack *ret_stack)
     slab->counted_guards += counted;
     slab->handed_out++;
     size_t colour = class->handed_out++ % COLOURS;
-    ret_stack->low = guard + green__guard_page();
-    ret_stack->size = class->bytes - colour * COLOUR_STEP;
-    ret_stack->class = class;
+    char *low = guard + green__guard_page();
+    class->pile[class->count++] = low + class->bytes - colour * COLOUR_STEP;
     return 0;
 }
 
-/* The class for a size, which is the first one from now on; NULL without memory. Not part of its
- * caller, like the next one, which would save registers for it every time. */
-__attribute__((noinline)) static struct green__stack_class *
+/* The class for a size, which is the first one from now on; NULL without memory. */
+static struct green__stack_class *
 class_for(struct green__stack_pool *pool, size_t size)
 {
     if (size > SIZE_MAX / 4) {
@@ -319,23 +283,8 @@ class_for(struct green__stack_pool *pool, size_t size)
     return class;
 }
 
-/* Nobody has given one back that is not in use again. */
-__attribute__((noinline)) static int
-take_new(struct green__stack_class *class, struct green__stack *ret_stack)
-{
-    struct green__stack_pool *pool = class->pool;
-    const struct slab *newest = class->slabs;
-    int err = take_fresh(class, ret_stack);
-    if (class->slabs != newest) {
-        count(&pool->slabs, 1);
-        count(&pool->bytes, class->slabs->slots * class->stride);
-    }
-    count(&pool->used, err == 0);
-    return err;
-}
-
 int
-green__stack_take(struct green__stack_pool *pool, size_t size, struct green__stack *ret_stack)
+green__stack_provide(struct green__stack_pool *pool, size_t size)
 {
     struct green__stack_class *class = pool->classes;
     if (class == NULL || class->asked != size) {
@@ -344,40 +293,25 @@ green__stack_take(struct green__stack_pool *pool, size_t size, struct green__sta
             return -ENOMEM;
         }
     }
-    if (class->count == 0) {
-        return take_new(class, ret_stack);
+    if (class->count > 0) {
+        return 0;
     }
-    count(&pool->used, 1);
-    *ret_stack = green__stack_at(class->pile[--class->count], class);
-    if (class->cold > class->count) {
-        class->cold = class->count;
+    const struct green__stack_slab *newest = class->slabs;
+    int err = add_fresh(class);
+    if (class->slabs != newest) {
+        green__stack_count(&pool->slabs, 1);
+        green__stack_count(&pool->bytes, class->slabs->slots * class->stride);
     }
-    return 0;
+    return err;
 }
 
-struct green__stack
-green__stack_at(void *top, struct green__stack_class *class)
-{
-    /* Its pages end above the top, by less than a page. */
-    uintptr_t page = class->stride - class->bytes;
-    size_t colour = -(uintptr_t)top & (page - 1);
-    size_t size = class->bytes - colour;
-    return (struct green__stack){(char *)top - size, size, class};
-}
-
+/* The one that waits longest, so that the top of the pile stays warm. Advice leaves guards in
+ * place; where it is refused (locked memory), the pages just stay. */
 void
-green__stack_give(const struct green__stack *stack)
+green__stack_cool(struct green__stack_class *class)
 {
-    struct green__stack_class *class = stack->class;
-    tell_given(stack);
-    count(&class->pool->used, (size_t)-1);
-    class->pile[class->count++] = (char *)stack->low + stack->size;
-    if (class->count - class->cold > class->warm_limit) {
-        /* The stack that waits longest goes cold, so that the top of the pile stays warm. Advice
-         * leaves guards in place; where it is refused (locked memory), the pages just stay. */
-        struct green__stack oldest = green__stack_at(class->pile[class->cold++], class);
-        (void)green__stack_system.madvise(oldest.low, class->bytes, MADV_DONTNEED);
-    }
+    struct green__stack oldest = green__stack_at(class->pile[class->cold++], class);
+    (void)green__stack_system.madvise(oldest.low, class->bytes, MADV_DONTNEED);
 }
 
 size_t

@@ -8,9 +8,13 @@
 #ifndef GREEN_CONTEXT_STACK_H
 #define GREEN_CONTEXT_STACK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+#include "context/context.h"
 
 #define GREEN__STACK_DEFAULT 65536
 #define GREEN__STACK_MIN     8192
@@ -28,7 +32,33 @@ struct green__stack_system {
 };
 extern struct green__stack_system green__stack_system;
 
-struct green__stack_class;
+struct green__stack_slab;
+
+/** Stacks of one size. Its members are stack.c's, and here for what is inline below. */
+struct green__stack_class {
+    struct green__stack_class *next;
+    struct green__stack_pool *pool;
+    size_t asked;      /**< The size that was asked for last. */
+    size_t bytes;      /**< Usable bytes of a slot, whole pages. */
+    size_t stride;     /**< With the guard. */
+    size_t warm_limit; /**< So many may keep their pages while nobody uses them. */
+    void **pile;       /**< The tops of stacks that nobody uses. */
+    size_t capacity;
+    size_t count;
+    size_t cold;                     /**< The first of the pile, which have no pages. */
+    struct green__stack_slab *slabs; /**< The newest first; the others are all handed out. */
+    size_t next_slots;
+    size_t handed_out;
+};
+
+/** The same of a pool. */
+struct green__stack_pool {
+    struct green__stack_class *classes; /**< The one used last comes first. */
+    /* Written by its own thread, read by any. */
+    atomic_size_t slabs;
+    atomic_size_t bytes;
+    atomic_size_t used;
+};
 
 /** One stack. The guard page lies just below `low`; [low, low + size) is usable. */
 struct green__stack {
@@ -36,8 +66,6 @@ struct green__stack {
     size_t size;
     struct green__stack_class *class; /**< Where it goes back to. */
 };
-
-struct green__stack_pool;
 
 /** How stacks are guarded; AUTO takes MADV_GUARD_INSTALL where the kernel has it (and, since it
  * would kill LeakSanitizer, not in builds with AddressSanitizer). */
@@ -61,6 +89,29 @@ int green__stack_pool_create(struct green__stack_pool **ret_pool);
 /** Unmap everything; no stack of the pool is in use. NULL is taken. */
 void green__stack_pool_destroy(struct green__stack_pool *pool);
 
+/** Not an atomic operation: nobody else writes. */
+static inline void
+green__stack_count(atomic_size_t *number, size_t change)
+{
+    atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + change,
+                          memory_order_relaxed);
+}
+
+/** The stack of a class that has this top. */
+static inline struct green__stack
+green__stack_at(void *top, struct green__stack_class *class)
+{
+    /* Its pages end above the top, by less than a page. */
+    uintptr_t page = class->stride - class->bytes;
+    size_t colour = -(uintptr_t)top & (page - 1);
+    size_t size = class->bytes - colour;
+    return (struct green__stack){(char *)top - size, size, class};
+}
+
+/** See to it that the first class is that of a size, and has a stack on its pile; an error as of
+ * green__stack_take(). */
+int green__stack_provide(struct green__stack_pool *pool, size_t size);
+
 /**
  * Take a stack.
  *
@@ -71,13 +122,47 @@ void green__stack_pool_destroy(struct green__stack_pool *pool);
  *                   few cache sets.
  * @return 0, -ENOMEM, or -ENOSPC when its guard would exceed vm.max_map_count.
  */
-int green__stack_take(struct green__stack_pool *pool, size_t size, struct green__stack *ret_stack);
+static inline int
+green__stack_take(struct green__stack_pool *pool, size_t size, struct green__stack *ret_stack)
+{
+    struct green__stack_class *class = pool->classes;
+    if (class == NULL || class->asked != size || class->count == 0) {
+        int err = green__stack_provide(pool, size);
+        if (err != 0) {
+            return err;
+        }
+        class = pool->classes;
+    }
+    green__stack_count(&pool->used, 1);
+    *ret_stack = green__stack_at(class->pile[--class->count], class);
+    if (class->cold > class->count) {
+        class->cold = class->count;
+    }
+    return 0;
+}
 
-/** The stack of a class that has this top. */
-struct green__stack green__stack_at(void *top, struct green__stack_class *class);
+/** Give the pages of the stack back that waits longest. */
+void green__stack_cool(struct green__stack_class *class);
+
+#ifdef GREEN__ASAN
+/** Frames that never returned leave poison behind. */
+void green__stack_unpoison(const struct green__stack *stack);
+#endif
 
 /** Give a stack back to the pool that it is from. Nothing runs on it. */
-void green__stack_give(const struct green__stack *stack);
+static inline void
+green__stack_give(const struct green__stack *stack)
+{
+    struct green__stack_class *class = stack->class;
+#ifdef GREEN__ASAN
+    green__stack_unpoison(stack);
+#endif
+    green__stack_count(&class->pool->used, (size_t)-1);
+    class->pile[class->count++] = (char *)stack->low + stack->size;
+    if (class->count - class->cold > class->warm_limit) {
+        green__stack_cool(class);
+    }
+}
 
 /** What a pool has and gives. */
 struct green__stack_stats {

@@ -81,10 +81,10 @@ enter(struct green__sched *sched, struct green_job *task)
     }
 }
 
-/** It is about to leave the list. */
-static void
-leave(struct green__dormitory *dormitory, const struct green_job *task)
+void
+green__hibernate_leave(struct green__sched *sched, const struct green_job *task)
 {
+    struct green__dormitory *dormitory = sched->dormitory;
     if (dormitory->due == &task->member) {
         dormitory->due = task->member.next;
     }
@@ -114,14 +114,6 @@ green__hibernate_enlist(struct green__sched *sched, struct green_job *task, uint
         }
     }
     enter(sched, task);
-}
-
-void
-green__hibernate_delist(struct green__sched *sched, struct green_job *task)
-{
-    if (task->own->hibernate_ms > 0) {
-        leave(sched->dormitory, task);
-    }
 }
 
 bool
@@ -223,7 +215,7 @@ lay_down(struct green__dormitory *dormitory, struct green_job *task)
         return; /* without memory to save some it stays as it is */
     }
     struct green__stack stack = green__worker_stack(task);
-    leave(dormitory, task);
+    green__hibernate_leave(task->sched, task);
     green__sched_move_task(task->sched, task, GREEN__PLAIN);
     task->image = image;
     task->asleep = true;

@@ -33,8 +33,17 @@ extern bool green__hibernate_guard;
 void green__hibernate_enlist(struct green__sched *sched, struct green_job *task,
                              uint64_t hibernate_ms);
 
-/** It ends. */
-void green__hibernate_delist(struct green__sched *sched, struct green_job *task);
+/** One that is awake is about to leave the list of those. */
+void green__hibernate_leave(struct green__sched *sched, const struct green_job *task);
+
+/** A task ends. */
+static inline void
+green__hibernate_delist(struct green__sched *sched, struct green_job *task)
+{
+    if (task->own->hibernate_ms > 0) {
+        green__hibernate_leave(sched, task);
+    }
+}
 
 /** Bring the stack back. Not on that stack. */
 void green__hibernate_wake(struct green_job *task);

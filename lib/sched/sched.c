@@ -105,13 +105,12 @@ green__sched_release(struct green_job *task)
 /** Measuring takes system calls: one stack tells enough of many. */
 #define ENDS_PER_MEASURE 1024
 
-static void
-measure_some(struct green__sched *sched, const struct green__stack *stack)
+/** Not part of its caller, whose stack would have to be in memory for it. */
+__attribute__((noinline)) static void
+measure(struct green__sched *sched, const struct green_job *task)
 {
-    uint64_t ends = atomic_load_explicit(&sched->counts.ends, memory_order_relaxed);
-    if (ends % ENDS_PER_MEASURE == 1) {
-        green__count_most(&sched->counts.high_water, green__stack_high_water(stack));
-    }
+    struct green__stack stack = green__worker_stack(task);
+    green__count_most(&sched->counts.high_water, green__stack_high_water(&stack));
 }
 
 /** Free what the task that ended last left behind. Never on that task's stack. */
@@ -120,8 +119,10 @@ sweep(struct green__sched *sched)
 {
     struct green_job *task = sched->leftover;
     sched->leftover = NULL;
+    if (atomic_load_explicit(&sched->counts.ends, memory_order_relaxed) % ENDS_PER_MEASURE == 1) {
+        measure(sched, task);
+    }
     struct green__stack stack = green__worker_stack(task);
-    measure_some(sched, &stack);
     green__context_drop(&task->context);
     green__own_fini(task->own);
     task->own = NULL;

@@ -106,11 +106,8 @@ green__timers_set(struct green__timers *timers, struct green__timer *timer, gree
 }
 
 void
-green__timers_unset(struct green__timers *timers, struct green__timer *timer)
+green__timers_remove(struct green__timers *timers, struct green__timer *timer)
 {
-    if (timer->place == 0) {
-        return;
-    }
     size_t index = timer->place - 1;
     timer->place = 0;
     struct green__timer_node last = timers->heap[--timers->count];
@@ -126,7 +123,7 @@ green__timers_expire(struct green__timers *timers, uint64_t now)
         return NULL;
     }
     struct green__timer *timer = timers->heap[0].timer;
-    green__timers_unset(timers, timer);
+    green__timers_remove(timers, timer);
     return timer;
 }
 

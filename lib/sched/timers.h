@@ -45,8 +45,17 @@ green__timers_reserve(struct green__timers *timers, size_t count)
 void green__timers_set(struct green__timers *timers, struct green__timer *timer,
                        green_deadline when);
 
+/** Unset one that is set. */
+void green__timers_remove(struct green__timers *timers, struct green__timer *timer);
+
 /** Unset a timer; one that is not set is left alone. */
-void green__timers_unset(struct green__timers *timers, struct green__timer *timer);
+static inline void
+green__timers_unset(struct green__timers *timers, struct green__timer *timer)
+{
+    if (timer->place != 0) {
+        green__timers_remove(timers, timer);
+    }
+}
 
 /** The soonest deadline, GREEN_FOREVER when none is set. */
 static inline green_deadline

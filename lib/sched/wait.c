@@ -89,20 +89,28 @@ green__wait_local(const struct green_job *job)
     return job->kind == GREEN_TASK ? job->sched == self->sched : job == self->sched->host;
 }
 
+/** Leave a bit for a worker of another thread. Not part of who wakes, who would save registers for
+ * it every time. */
+__attribute__((noinline)) static void
+call(struct green_job *job, unsigned bit)
+{
+    if (job->kind == GREEN_TASK) {
+        call_task(job, bit);
+    } else {
+        call_host(job, bit);
+    }
+}
+
 void
 green__wait_wake(struct green_job *job)
 {
-    if (green__wait_local(job)) {
-        job->woken = true;
-        if (job->state == GREEN__PARKED) {
-            green__sched_ready(job);
-        }
+    if (!green__wait_local(job)) {
+        call(job, GREEN__WAKE);
         return;
     }
-    if (job->kind == GREEN_TASK) {
-        call_task(job, GREEN__WAKE);
-    } else {
-        call_host(job, GREEN__WAKE);
+    job->woken = true;
+    if (job->state == GREEN__PARKED) {
+        green__sched_ready(job);
     }
 }
 
@@ -127,11 +135,7 @@ green__wait_cancel(struct green_job *job)
 void
 green__wait_look(struct green_job *job)
 {
-    if (job->kind == GREEN_TASK) {
-        call_task(job, GREEN__LOOK);
-    } else {
-        call_host(job, GREEN__LOOK);
-    }
+    call(job, GREEN__LOOK);
 }
 
 /** A thread's own stack without tasks: sleep on the word that others leave their bits in. */

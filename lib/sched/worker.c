@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/alone.h"
 #include "base/errors.h"
 #include "base/futex.h"
 #include "sched/registry.h"
@@ -24,33 +23,10 @@ __thread const void *green__spawn_site;
 /** The main thread's number is kept for it, whoever comes first. */
 #define MAIN_ID 1
 
-static atomic_uint_fast64_t last_id = MAIN_ID;
+atomic_uint_fast64_t green__worker_last_id = MAIN_ID;
 static atomic_uint thread_count;
 static pthread_key_t adopted_key;
 static pthread_once_t adopted_once = PTHREAD_ONCE_INIT;
-
-static uint64_t
-next_id(void)
-{
-    if (green__alone()) {
-        uint64_t id = atomic_load_explicit(&last_id, memory_order_relaxed) + 1;
-        atomic_store_explicit(&last_id, id, memory_order_relaxed);
-        return id;
-    }
-    return atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
-}
-
-void
-green__worker_renew(struct green_job *job, enum green_kind kind, green_entry entry, void *arg)
-{
-    job->kind = (uint8_t)kind;
-    job->state = kind == GREEN_TASK ? GREEN__NEW : GREEN__RUNNING;
-    job->entry = entry;
-    job->arg = arg;
-    job->id = next_id();
-    job->spawned_at = green__spawn_site;
-    atomic_init(&job->references, 1);
-}
 
 void
 green__worker_init(struct green_job *job, enum green_kind kind, green_entry entry, void *arg)
@@ -103,17 +79,6 @@ green__worker_attach(struct green_job *job)
 {
     green__host_of(job)->thread_id = gettid();
     green__running = job;
-}
-
-void
-green__worker_finish(struct green_job *self)
-{
-    if (self->own->locals != NULL) {
-        green__locals_end(self->own);
-    }
-    if (self->own->fiber != NULL) {
-        green__fiber_end_worker(self->own);
-    }
 }
 
 /** Join the thread's tasks and close its loop. */
@@ -267,19 +232,8 @@ green__worker_unhook(struct green_job *job, struct green__hook *hook)
 }
 
 void
-green__worker_end(struct green_job *job, intptr_t value)
+green__worker_end_known(struct green_job *job, intptr_t value)
 {
-    if (job->kind == GREEN_TASK &&
-        atomic_load_explicit(&job->references, memory_order_acquire) == 1 && job->hooks == NULL) {
-        /* Who could join, or ask, would have a reference: there is only that of who calls. A task
-         * has left its scheduler's list, where others might have got one. */
-        if (!job->announced) {
-            job->announced = true;
-            job->value = value;
-        }
-        job->ended = true;
-        return;
-    }
     green__waitq_lock(&job->end);
     if (!job->announced) {
         green__worker_announce(job, value);

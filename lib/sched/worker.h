@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "base/alone.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "context/context.h"
@@ -311,15 +312,48 @@ green__own_fini(struct green__own *own)
     }
 }
 
+/** Of the worker that was made last. */
+extern atomic_uint_fast64_t green__worker_last_id;
+
+static inline uint64_t
+green__worker_next_id(void)
+{
+    if (green__alone()) {
+        uint64_t id = atomic_load_explicit(&green__worker_last_id, memory_order_relaxed) + 1;
+        atomic_store_explicit(&green__worker_last_id, id, memory_order_relaxed);
+        return id;
+    }
+    return atomic_fetch_add_explicit(&green__worker_last_id, 1, memory_order_relaxed) + 1;
+}
+
 /** Begin another life of such a control block; the same as green__worker_init(). */
-void green__worker_renew(struct green_job *job, enum green_kind kind, green_entry entry, void *arg);
+static inline void
+green__worker_renew(struct green_job *job, enum green_kind kind, green_entry entry, void *arg)
+{
+    job->kind = (uint8_t)kind;
+    job->state = kind == GREEN_TASK ? GREEN__NEW : GREEN__RUNNING;
+    job->entry = entry;
+    job->arg = arg;
+    job->id = green__worker_next_id();
+    job->spawned_at = green__spawn_site;
+    atomic_init(&job->references, 1);
+}
 
-/** The worker's entry has returned: end what it had for itself. On its own stack; may suspend. */
-void green__worker_finish(struct green_job *self);
-
-/* What that consists of. */
+/** What few workers ever have; see green__worker_finish(). */
 void green__locals_end(struct green__own *own);
 void green__fiber_end_worker(struct green__own *own);
+
+/** The worker's entry has returned: end what it had for itself. On its own stack; may suspend. */
+static inline void
+green__worker_finish(struct green_job *self)
+{
+    if (self->own->locals != NULL) {
+        green__locals_end(self->own);
+    }
+    if (self->own->fiber != NULL) {
+        green__fiber_end_worker(self->own);
+    }
+}
 
 /** Make the worker the calling thread's own. */
 void green__worker_attach(struct green_job *job);
@@ -339,8 +373,26 @@ const char *green__name_numbered(const char *kind, uint64_t number, char buffer[
  * the lock open. Once for each job. */
 void green__worker_announce(struct green_job *job, intptr_t value);
 
+/** The end of a worker that others may know. */
+void green__worker_end_known(struct green_job *job, intptr_t value);
+
 /** Announce the end, if that was not done yet, and wake those who join. */
-void green__worker_end(struct green_job *job, intptr_t value);
+static inline void
+green__worker_end(struct green_job *job, intptr_t value)
+{
+    if (job->kind != GREEN_TASK ||
+        atomic_load_explicit(&job->references, memory_order_acquire) != 1 || job->hooks != NULL) {
+        green__worker_end_known(job, value);
+        return;
+    }
+    /* Who could join, or ask, would have a reference: there is only that of who calls. A task has
+     * left its scheduler's list, where others might have got one. */
+    if (!job->announced) {
+        job->announced = true;
+        job->value = value;
+    }
+    job->ended = true;
+}
 
 /** Call a hook that is in no list: nothing in it may wait. */
 void green__hook_call(struct green__hook *hook, void *source);
