@@ -104,7 +104,7 @@ struct green__context {
 #endif
 };
 
-/** What a build with sanitizers or for valgrind does besides; called by green__context_make(). */
+/** What green__context_make() is in a build with sanitizers or for valgrind. */
 void green__context_make_told(struct green__context *context, void *low, size_t size,
                               green__context_entry entry, void *arg);
 
@@ -174,6 +174,7 @@ green__context_leave(struct green__context *from, struct green__context *to)
  */
 void green__context_fork_prepare(struct green__context *context);
 
+/** The same of green__context_drop(). */
 void green__context_drop_told(struct green__context *context);
 
 /** Forget a context that does not run; its stack may then be reused or unmapped. */

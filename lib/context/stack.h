@@ -45,7 +45,7 @@ struct green__stack_class {
     void **pile;       /**< The tops of stacks that nobody uses. */
     size_t capacity;
     size_t count;
-    size_t cold;                     /**< The first of the pile, which have no pages. */
+    size_t cold;                     /**< Of the pile, so many of the first have no pages. */
     struct green__stack_slab *slabs; /**< The newest first; the others are all handed out. */
     size_t next_slots;
     size_t handed_out;
