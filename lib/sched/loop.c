@@ -218,6 +218,7 @@ create(struct green_job *host, struct green__sched **ret_sched)
     sched->uv_poller.abandon = uv_destroy;
     sched->poller = &sched->uv_poller;
     sched->host = host;
+    sched->ready_end = &sched->ready_first;
     green__seed_environment(sched);
     *ret_sched = sched;
     return 0;

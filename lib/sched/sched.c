@@ -40,9 +40,14 @@ void (*green__sched_on_leave)(const struct green_job *self);
  * While one runs, have the memory brought near that others will touch: of those that come soon the
  * control blocks, then the pages of their stacks, and of the next one its stack.
  */
-static inline void
+static void
 fetch_ahead(struct green__sched *sched)
 {
+    sched->scouted -= sched->scouted > 0;
+    sched->walked -= sched->walked > 0;
+    if (sched->ready_first == NULL) {
+        return;
+    }
     for (unsigned step = 0; step < 2 && sched->scouted < SCOUTED; step++) {
         struct green_job *job = sched->scouted == 0 ? sched->ready_first : sched->scout->next;
         if (job == NULL) {
@@ -61,25 +66,39 @@ fetch_ahead(struct green__sched *sched)
     green__sched_fetch_stack(sched->ready_first);
 }
 
+/** Whether it is the turn of the first in the run queue: else it is empty, or it is time to look
+ * outside, or another one is chosen. */
+static inline bool
+is_due(const struct green__sched *sched, const struct green_job *first)
+{
+    return first != NULL && sched->budget > 0 && first != sched->round_end;
+}
+
+/** Take it. */
+static inline void
+take(struct green__sched *sched, struct green_job *first)
+{
+    sched->budget--;
+    sched->ready_first = first->next;
+    if (sched->ready_first == NULL) {
+        sched->ready_end = &sched->ready_first;
+    }
+    sched->ready_count--;
+    first->state = GREEN__RUNNING;
+}
+
 /** Take the next worker, NULL when there is none or when it is time to look outside. */
 static struct green_job *
 next_ready(struct green__sched *sched)
 {
     struct green_job *job = sched->ready_first;
-    if (job == NULL || sched->budget == 0 || job == sched->round_end) {
+    if (!is_due(sched, job)) {
         return sched->seeded ? green__seed_next(sched) : NULL;
     }
-    sched->budget--;
-    sched->ready_first = job->next;
-    sched->scouted -= sched->scouted > 0;
-    sched->walked -= sched->walked > 0;
-    if (sched->ready_first == NULL) {
-        sched->ready_last = NULL;
-    } else if (green__sched_crowded(sched)) {
+    take(sched, job);
+    if (green__sched_crowded(sched)) {
         fetch_ahead(sched);
     }
-    sched->ready_count--;
-    job->state = GREEN__RUNNING;
     return job;
 }
 
@@ -284,8 +303,7 @@ run(struct green__sched *sched)
                 return;
             }
             switch_to(sched, host, job);
-            if (sched->host_due) {
-                sched->host_due = false;
+            if (host->state == GREEN__RUNNING) { /* a task has taken it from the run queue */
                 return;
             }
         }
@@ -293,27 +311,37 @@ run(struct green__sched *sched)
     }
 }
 
-void
-green__sched_switch(struct green__sched *sched, struct green_job *self)
+/** Whoever gives up the processor, and whoever is next. */
+__attribute__((noinline)) static void
+switch_from_any(struct green__sched *sched, struct green_job *self)
 {
-    struct green_job *host = sched->host;
     if (green__sched_on_leave != NULL) {
         green__sched_on_leave(self);
     }
-    if (self == host) {
+    if (self == sched->host) {
         run(sched);
         return;
     }
     struct green_job *next = next_ready(sched);
-    if (next == self) {
+    if (next != self) {
+        switch_to(sched, self, next != NULL ? next : sched->host);
+    }
+}
+
+/* From one of few tasks to another it calls nothing on the way, so that no registers are saved for
+ * that. */
+void
+green__sched_switch(struct green__sched *sched, struct green_job *self)
+{
+    struct green_job *next = sched->ready_first;
+    if (!is_due(sched, next) || next == self || next->asleep || self == sched->host ||
+        self->save_fpu || green__sched_crowded(sched) || green__sched_on_leave != NULL) {
+        switch_from_any(sched, self);
         return;
     }
-    if (next == NULL) {
-        next = host;
-    } else if (next == host) {
-        sched->host_due = true;
-    }
-    switch_to(sched, self, next);
+    take(sched, next);
+    green__count(&sched->counts.switches);
+    switch_plainly(sched, self, next);
 }
 
 /** Calls in a row that a worker may make without having to wait. */
@@ -389,7 +417,10 @@ task_main(void *arg)
     green__list_remove(&self->member);
     green__unlock(&sched->tasks_lock);
     green__count(&sched->counts.ends);
-    sched->task_count--;
+    if (sched->task_count-- == GREEN__CROWD + 1) { /* nobody is fetched from now on */
+        sched->scouted = 0;
+        sched->walked = 0;
+    }
     sched->daemon_count -= self->daemon;
     if (sched->ending && sched->task_count == sched->daemon_count) {
         green__wait_wake(sched->host);
@@ -402,8 +433,6 @@ task_main(void *arg)
     struct green_job *next = next_ready(sched);
     if (next == NULL) {
         next = sched->host;
-    } else if (next == sched->host) {
-        sched->host_due = true;
     }
     green__count(&sched->counts.switches);
     if (__builtin_expect(next->asleep, 0)) {

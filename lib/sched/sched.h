@@ -64,10 +64,13 @@ green__count_set(atomic_uint_fast64_t *count, uint64_t value)
     atomic_store_explicit(count, value, memory_order_relaxed);
 }
 
-static inline void
+/** One more; returns how many. */
+static inline uint64_t
 green__count(atomic_uint_fast64_t *count)
 {
-    green__count_set(count, atomic_load_explicit(count, memory_order_relaxed) + 1);
+    uint64_t value = atomic_load_explicit(count, memory_order_relaxed) + 1;
+    green__count_set(count, value);
+    return value;
 }
 
 static inline void
@@ -80,7 +83,7 @@ green__count_most(atomic_uint_fast64_t *most, uint64_t value)
 
 struct green__sched {
     struct green_job *ready_first;
-    struct green_job *ready_last;
+    struct green_job **ready_end; /**< Where the next one is to stand. */
     size_t ready_count;
     struct green_job *scout; /**< The last of those in the run queue that were fetched. */
     unsigned scouted;        /**< How many those are, the next one first. */
@@ -88,7 +91,6 @@ struct green__sched {
     struct green_job
         *round_end;  /**< The first who stood back in this round: its turn comes after the look. */
     unsigned budget; /**< Switches left before the next look at the outside world. */
-    bool host_due;   /**< The host was taken from the run queue by a task. */
     bool ending;     /**< The thread waits for its last task. */
     bool seeded;     /**< A deterministic run: the budget is always 0. */
     bool uv_touched; /**< uv_run() has not seen the newest handles yet. */
@@ -185,12 +187,8 @@ green__sched_ready(struct green_job *job)
     struct green__sched *sched = job->sched;
     job->state = GREEN__READY;
     job->next = NULL;
-    if (sched->ready_last == NULL) {
-        sched->ready_first = job;
-    } else {
-        sched->ready_last->next = job;
-    }
-    sched->ready_last = job;
+    *sched->ready_end = job;
+    sched->ready_end = &job->next;
     sched->ready_count++;
 }
 

@@ -76,21 +76,16 @@ green__seed_next(struct green__sched *sched)
     sched->seed_budget--;
     sched->scouted = 0; /* who is fetched may be the one whom we take */
     sched->walked = 0;
-    struct green_job *before = NULL;
-    struct green_job *job = sched->ready_first;
+    struct green_job **place = &sched->ready_first;
     uint32_t pick = green__random_below((uint32_t)sched->ready_count);
     for (uint32_t i = 0; i < pick; i++) {
-        before = job;
-        job = job->next;
+        place = &(*place)->next;
     }
+    struct green_job *job = *place;
     digest(sched, (uint64_t)sched->ready_count << 32 | pick);
-    if (before == NULL) {
-        sched->ready_first = job->next;
-    } else {
-        before->next = job->next;
-    }
+    *place = job->next;
     if (job->next == NULL) {
-        sched->ready_last = before;
+        sched->ready_end = place;
     }
     sched->ready_count--;
     job->state = GREEN__RUNNING;

@@ -170,9 +170,8 @@ park_in_loop(struct green_job *self, green_deadline limit)
     if (limit != GREEN_FOREVER && (self->timer.place == 0 || self->timer.when > limit)) {
         green__timers_set(&sched->timers, &self->timer, limit);
     }
-    green__count(&sched->counts.parks);
     self->deadline = limit;
-    self->parked = (uint32_t)atomic_load_explicit(&sched->counts.parks, memory_order_relaxed);
+    self->parked = (uint32_t)green__count(&sched->counts.parks);
     self->streak = 0;
     self->state = GREEN__PARKED;
     green__sched_switch(sched, self);
@@ -194,6 +193,19 @@ note(struct green_job *self, const char *what)
                          : atomic_load_explicit(&self->sched->stamp, memory_order_relaxed));
 }
 
+/** Why a wait that was not ended by a wake is over; 0 when it is not. */
+static inline int
+give_up(const struct green_job *self, green_deadline limit)
+{
+    if (green__wait_cancelled(self)) {
+        return -ECANCELED;
+    }
+    if (self->expired || limit == GREEN_NOW) {
+        return -ETIMEDOUT;
+    }
+    return self->doomed ? -EDEADLK : 0;
+}
+
 /** Park; after -ETIMEDOUT no scope is marked yet, since a wake may be on its way. */
 __attribute__((always_inline)) static inline int
 park(struct green_job *self, green_deadline deadline, const char *what)
@@ -201,28 +213,17 @@ park(struct green_job *self, green_deadline deadline, const char *what)
     green_deadline limit = green__wait_limit(self, deadline);
     note(self, what);
     int err = 0;
-    while (!self->woken) {
-        err = green__wait_cancelled(self) ? -ECANCELED : 0;
-        if (err == 0 && (self->expired || limit == GREEN_NOW)) {
-            err = -ETIMEDOUT;
-        }
-        if (err == 0 && self->doomed) {
-            err = -EDEADLK;
-        }
-        if (err != 0) {
-            break;
-        }
+    while (!self->woken && (err = give_up(self, limit)) == 0) {
         green__wait_forbid(self, what);
         if (green__wait_in_kernel(self)) {
             sleep_in_kernel(self, limit);
         } else {
             park_in_loop(self, limit);
         }
-        err = 0;
     }
     green__wait_noted(self);
     self->rests = false;
-    return self->woken ? 0 : err;
+    return err;
 }
 
 int

@@ -82,8 +82,7 @@ static inline void
 green__wait_begin(struct green_job *self)
 {
     self->woken = false;
-    self->expired = false;
-    self->doomed = false;
+    self->wait_bits = 0;
 }
 
 /**

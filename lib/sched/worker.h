@@ -153,21 +153,26 @@ struct green_job {
     uint8_t kind;       /**< enum green_kind */
     uint8_t state;      /**< enum green__state */
     bool woken;         /**< The wait's cause has come. */
+    union {
+        struct {
+            bool expired : 1; /**< The wait's deadline has passed. */
+            bool doomed : 1;  /**< The wait was found to be for ever: it fails. */
+            bool inside : 1;  /**< It waits for other workers, not for the outside world. */
+        };
+        uint8_t wait_bits; /**< All of these: a wait begins without. */
+    };
     bool cancelled;
-    bool expired : 1; /**< The wait's deadline has passed. */
-    bool doomed : 1;  /**< The wait was found to be for ever: it fails. */
-    bool inside : 1;  /**< It waits for other workers, not for the outside world. */
-    bool rests : 1;   /**< In a wait in which it may hibernate. */
-    bool asleep : 1;  /**< It hibernates: it has an image. */
+    bool rests : 1;  /**< In a wait in which it may hibernate. */
+    bool asleep : 1; /**< It hibernates: it has an image. */
     bool daemon : 1;
     bool save_fpu : 1;
+    bool lost : 1; /**< A process that died before its entry returned. */
     uint8_t streak;          /**< Calls in a row that did not have to wait: see
                                   green__sched_pace(). */
     uint8_t firm;            /**< What it waits for it cannot do without: see quiet.h. */
     atomic_bool has_joiners; /**< Any thread: somebody has waited for its end, */
     atomic_bool awaited;     /**< and was waited for himself. */
     bool announced;          /**< `value` stands, and `hooks` takes no more. */
-    bool lost;               /**< A process that died before its entry returned. */
     bool ended;
     uint32_t parked; /**< The number of its park, in its scheduler's order, which goes round. */
     atomic_uint references; /**< Any thread. */
