@@ -26,7 +26,7 @@ static inline void
 green__lock(struct green__lock *lock)
 {
     unsigned expected = 0;
-    if (green__alone() && atomic_load_explicit(&lock->state, memory_order_relaxed) == 0) {
+    if (green__alone()) { /* nobody can hold it */
         atomic_store_explicit(&lock->state, 1, memory_order_relaxed);
         return;
     }

@@ -79,19 +79,8 @@ call_host(struct green_job *host, unsigned bit)
     }
 }
 
-bool
-green__wait_local(const struct green_job *job)
-{
-    const struct green_job *self = green__running;
-    if (job == self || self == NULL || self->sched == NULL) {
-        return job == self;
-    }
-    return job->kind == GREEN_TASK ? job->sched == self->sched : job == self->sched->host;
-}
-
-/** Leave a bit for a worker of another thread. Not part of who wakes, who would save registers for
- * it every time. */
-__attribute__((noinline)) static void
+/** Leave a bit for a worker of another thread. */
+static void
 call(struct green_job *job, unsigned bit)
 {
     if (job->kind == GREEN_TASK) {
@@ -102,16 +91,9 @@ call(struct green_job *job, unsigned bit)
 }
 
 void
-green__wait_wake(struct green_job *job)
+green__wait_wake_far(struct green_job *job)
 {
-    if (!green__wait_local(job)) {
-        call(job, GREEN__WAKE);
-        return;
-    }
-    job->woken = true;
-    if (job->state == GREEN__PARKED) {
-        green__sched_ready(job);
-    }
+    call(job, GREEN__WAKE);
 }
 
 void
@@ -197,6 +179,9 @@ note(struct green_job *self, const char *what)
 static inline int
 give_up(const struct green_job *self, green_deadline limit)
 {
+    if (!self->cancelled && !self->expired && !self->doomed && limit != GREEN_NOW) {
+        return 0;
+    }
     if (green__wait_cancelled(self)) {
         return -ECANCELED;
     }

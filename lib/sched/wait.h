@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "sched/sched.h"
 #include "sched/worker.h"
 
 /** Take note of what others wanted of a thread's own worker. */
@@ -45,6 +46,17 @@ green__wait_check(struct green_job *self)
         green__wait_heed(self); /* a task hears of it from its scheduler */
     }
     return green__wait_cancelled(self) ? -ECANCELED : 0;
+}
+
+/** Whether there is nothing that the calling worker would have to look at first: then the above
+ * need not be called. */
+static inline bool
+green__wait_is_clear(void)
+{
+    const struct green_job *self = green__running;
+    return self != NULL && !self->cancelled &&
+           (self->kind == GREEN_TASK ||
+            atomic_load_explicit(&self->attention, memory_order_relaxed) == 0);
 }
 
 /** Say which object a worker is about to wait for; its next wait forgets it again. */
@@ -109,14 +121,37 @@ green__wait_prolong(struct green_job *job, green_deadline limit)
 /** Park until the wake that is under way has come, whatever else happens. */
 void green__wait_settle(struct green_job *self);
 
-/** Wake a worker that waits. Any thread, and each wait once. */
-void green__wait_wake(struct green_job *job);
 
 /** Have a worker look whether it is part of a cycle: see graph.h. It has not ended. */
 void green__wait_look(struct green_job *job);
 
 /** Whether the worker lives on the calling thread. */
-bool green__wait_local(const struct green_job *job);
+static inline bool
+green__wait_local(const struct green_job *job)
+{
+    const struct green_job *self = green__running;
+    if (job == self || self == NULL || self->sched == NULL) {
+        return job == self;
+    }
+    return job->kind == GREEN_TASK ? job->sched == self->sched : job == self->sched->host;
+}
+
+/** Wake a worker of another thread. */
+void green__wait_wake_far(struct green_job *job);
+
+/** Wake a worker that waits. Any thread, and each wait once. */
+static inline void
+green__wait_wake(struct green_job *job)
+{
+    if (!green__wait_local(job)) {
+        green__wait_wake_far(job);
+        return;
+    }
+    job->woken = true;
+    if (job->state == GREEN__PARKED) {
+        green__sched_ready(job);
+    }
+}
 
 /** Make a parked worker of the calling thread ready if it has a reason to run. */
 void green__wait_reconsider(struct green_job *job);

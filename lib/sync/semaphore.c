@@ -27,10 +27,31 @@ green_semaphore_fini(struct green_semaphore *semaphore)
     green__waiters_fini(&semaphore->waiters, "green_semaphore_fini");
 }
 
-/** Join the queue; a unit is the caller's when the call returns 0. */
-static int
-acquire_slow(struct green_semaphore *semaphore, struct green_job *self, green_deadline deadline)
+/** Take a unit that nobody holds; false when there is none. */
+static inline bool
+take(struct green_semaphore *semaphore)
 {
+    uint64_t units = GREEN__LOAD(&semaphore->units);
+    while (units >= ONE_UNIT) {
+        if (GREEN__SWAP(&semaphore->units, &units, units - ONE_UNIT)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Join the queue if need be; a unit is the caller's when the call returns 0. */
+__attribute__((noinline)) static int
+acquire_slow(struct green_semaphore *semaphore, green_deadline deadline)
+{
+    struct green_job *self = green__self();
+    int err = green__wait_check(self);
+    if (err != 0 || take(semaphore)) {
+        return err;
+    }
+    if (deadline == GREEN_NOW) {
+        return -ETIMEDOUT;
+    }
     green__waiters_lock(&semaphore->waiters);
     uint64_t units = GREEN__LOAD(&semaphore->units);
     while ((units & GREEN__CROWDED) == 0) {
@@ -44,7 +65,7 @@ acquire_slow(struct green_semaphore *semaphore, struct green_job *self, green_de
             break;
         }
     }
-    int err = green__waiters_wait(&semaphore->waiters, self, deadline, "a semaphore");
+    err = green__waiters_wait(&semaphore->waiters, self, deadline, "a semaphore");
     if (err != 0) {
         green__waiters_unlock(&semaphore->waiters);
     }
@@ -54,40 +75,33 @@ acquire_slow(struct green_semaphore *semaphore, struct green_job *self, green_de
 int
 green_semaphore_acquire(struct green_semaphore *semaphore, green_deadline deadline)
 {
-    struct green_job *self = green__self();
-    int err = green__wait_check(self);
-    if (err != 0) {
-        return err;
-    }
-    uint64_t units = GREEN__LOAD(&semaphore->units);
-    while (units >= ONE_UNIT) {
-        if (GREEN__SWAP(&semaphore->units, &units, units - ONE_UNIT)) {
-            return 0;
-        }
-    }
-    return deadline == GREEN_NOW ? -ETIMEDOUT : acquire_slow(semaphore, self, deadline);
+    return green__wait_is_clear() && take(semaphore) ? 0 : acquire_slow(semaphore, deadline);
 }
 
-/** Hand one unit, and there is no other, to who has waited longest; false when nobody does. */
-static bool
-hand_over(struct green_semaphore *semaphore, struct green__list *list)
+/** Hand one unit to who has waited longest; false when nobody does. */
+static inline bool
+hand_over(struct green_semaphore *semaphore)
 {
-    struct green__waiter *first = green__waiters_take(list);
-    if (first == NULL) {
+    if ((GREEN__LOAD(&semaphore->units) & GREEN__CROWDED) == 0) {
         return false;
     }
-    GREEN__STORE_RELEASE(&semaphore->units, green__list_empty(list) ? 0 : GREEN__CROWDED);
-    green__wait_wake(first->job);
-    return true;
+    struct green__list *list = green__waiters_lock(&semaphore->waiters);
+    struct green__waiter *first = green__waiters_take(list);
+    if (first != NULL) { /* nobody else has a unit to hand, so the bit is set */
+        GREEN__STORE_RELEASE(&semaphore->units, green__list_empty(list) ? 0 : GREEN__CROWDED);
+        green__wait_wake(first->job);
+    }
+    green__waiters_unlock(&semaphore->waiters);
+    return first != NULL;
 }
 
 /** Hand units to those who wait, and keep the rest; false when nobody can wait any more. */
-static bool
+__attribute__((noinline)) static bool
 release_slow(struct green_semaphore *semaphore, unsigned count)
 {
     struct green__list *list = green__waiters_lock(&semaphore->waiters);
     bool crowded = (GREEN__LOAD(&semaphore->units) & GREEN__CROWDED) != 0;
-    if (crowded && (count != 1 || !hand_over(semaphore, list))) {
+    if (crowded) {
         struct green__list served = GREEN__LIST(served);
         struct green__waiter *first;
         while (count > 0 && (first = green__waiters_take(list)) != NULL) {
@@ -126,7 +140,7 @@ green_semaphore_release_many(struct green_semaphore *semaphore, unsigned count)
 int
 green_semaphore_release(struct green_semaphore *semaphore)
 {
-    return green_semaphore_release_many(semaphore, 1);
+    return hand_over(semaphore) ? 0 : green_semaphore_release_many(semaphore, 1);
 }
 
 uint64_t
