@@ -67,7 +67,7 @@ size_t green__hibernate_count(const struct green__sched *sched, size_t *ret_byte
 /** The scheduler ends: no task is left. */
 void green__hibernate_fini(struct green__sched *sched);
 
-/** The wait that is about to begin is one in which the task may hibernate. */
+/** In the wait that has begun the task may hibernate. */
 static inline void
 green__hibernate_allow(struct green_job *self)
 {

@@ -207,7 +207,6 @@ park(struct green_job *self, green_deadline deadline, const char *what)
         }
     }
     green__wait_noted(self);
-    self->rests = false;
     return err;
 }
 
@@ -234,6 +233,7 @@ green__wait_settle(struct green_job *self)
 {
     uint16_t shields = self->shields++;
     self->inside = false;
+    self->rests = false;
     while (!self->woken) {
         if (green__wait_in_kernel(self)) {
             sleep_in_kernel(self, GREEN_FOREVER);

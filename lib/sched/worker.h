@@ -158,11 +158,11 @@ struct green_job {
             bool expired : 1; /**< The wait's deadline has passed. */
             bool doomed : 1;  /**< The wait was found to be for ever: it fails. */
             bool inside : 1;  /**< It waits for other workers, not for the outside world. */
+            bool rests : 1;   /**< It may hibernate meanwhile. */
         };
         uint8_t wait_bits; /**< All of these: a wait begins without. */
     };
     bool cancelled;
-    bool rests : 1;  /**< In a wait in which it may hibernate. */
     bool asleep : 1; /**< It hibernates: it has an image. */
     bool daemon : 1;
     bool save_fpu : 1;
