@@ -310,6 +310,9 @@ green__stack_provide(struct green__stack_pool *pool, size_t size)
 void
 green__stack_cool(struct green__stack_class *class)
 {
+    if (class->cold == class->count) {
+        return;
+    }
     struct green__stack oldest = green__stack_at(class->pile[class->cold++], class);
     (void)green__stack_system.madvise(oldest.low, class->bytes, MADV_DONTNEED);
 }

@@ -46,6 +46,7 @@ struct green__stack_class {
     size_t capacity;
     size_t count;
     size_t cold;                     /**< Of the pile, so many of the first have no pages. */
+    size_t kept;                     /**< Unused ones that are not on the pile. */
     struct green__stack_slab *slabs; /**< The newest first; the others are all handed out. */
     size_t next_slots;
     size_t handed_out;
@@ -141,7 +142,14 @@ green__stack_take(struct green__stack_pool *pool, size_t size, struct green__sta
     return 0;
 }
 
-/** Give the pages of the stack back that waits longest. */
+/** How many unused stacks of a class have their pages. */
+static inline size_t
+green__stack_warm(const struct green__stack_class *class)
+{
+    return class->count - class->cold + class->kept;
+}
+
+/** Give the pages of the stack back that waits longest on the pile, if one with pages does. */
 void green__stack_cool(struct green__stack_class *class);
 
 #ifdef GREEN__ASAN
@@ -159,9 +167,35 @@ green__stack_give(const struct green__stack *stack)
 #endif
     green__stack_count(&class->pool->used, (size_t)-1);
     class->pile[class->count++] = (char *)stack->low + stack->size;
-    if (class->count - class->cold > class->warm_limit) {
+    if (green__stack_warm(class) > class->warm_limit) {
         green__stack_cool(class);
     }
+}
+
+/** Whether one more of a class may be kept, instead of being given back. */
+static inline bool
+green__stack_may_keep(const struct green__stack_class *class)
+{
+    return green__stack_warm(class) < class->warm_limit;
+}
+
+/** Keep a stack, at hand for green__stack_reuse(). Nothing runs on it. */
+static inline void
+green__stack_keep(const struct green__stack *stack)
+{
+#ifdef GREEN__ASAN
+    green__stack_unpoison(stack);
+#endif
+    green__stack_count(&stack->class->pool->used, (size_t)-1);
+    stack->class->kept++;
+}
+
+/** Take one that was kept. */
+static inline void
+green__stack_reuse(struct green__stack_class *class)
+{
+    green__stack_count(&class->pool->used, 1);
+    class->kept--;
 }
 
 /** What a pool has and gives. */

@@ -8,6 +8,8 @@
 #define GREEN_CONTEXT_SWITCH_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 /**
  * Lay out a stack as if it were parked just before a call of entry(arg).
@@ -17,7 +19,27 @@
  *
  * @return The parked stack, for the first green__switch() to it.
  */
+#if defined(GREEN__SWITCH_LEAVES) && defined(__x86_64__)
+
+/** Where a stack starts; see switch_x86_64.S, where its layout is. */
+extern const char green__switch_started[] __attribute__((visibility("hidden")));
+
+static inline void *
+green__switch_prepare(void *low, size_t size, void (*entry)(void *arg), void *arg)
+{
+    enum { R13 = 2, R12, PLACE = 6, WORDS = 9 };
+    uintptr_t *parked = (uintptr_t *)(void *)((char *)low + size) - WORDS;
+    parked[0] = 0; /* by itself: the others begin a line of the cache, and no store crosses one */
+    memset(parked + 1, 0, (WORDS - 1) * sizeof *parked);
+    parked[R12] = (uintptr_t)entry;
+    parked[R13] = (uintptr_t)arg;
+    parked[PLACE] = (uintptr_t)green__switch_started;
+    return parked;
+}
+
+#else
 void *green__switch_prepare(void *low, size_t size, void (*entry)(void *arg), void *arg);
+#endif
 
 /** Save the running stack's registers on it, store it in *ret_parked, and continue `parked`. */
 void green__switch(void **ret_parked, void *parked);

@@ -66,18 +66,20 @@ green__switch_parked:
     popq    %rbp
     .cfi_adjust_cfa_offset -8
     .cfi_restore %rbp
-    leaq    .Lstart(%rip), %rcx
+    leaq    green__switch_started(%rip), %rcx
     cmpq    %rcx, (%rsp)
-    je      .Lstart
+    je      green__switch_started
     ret
     .cfi_endproc
     .size   green__switch, . - green__switch
 
 /*
  * Where a new stack starts, with its own address still on the stack: green__switch_prepare() put
- * the entry in r12 and its argument in r13. When the entry returns, the argument points to what is
- * to continue. The undefined return address says that unwinding ends here. Unwinders look one byte
- * before a return address, and a stack that never ran has .Lstart as one: hence the nop.
+ * the entry in r12 and its argument in r13, and above this address sixteen bytes of zeros, which
+ * stand for a caller's frame and keep the stack pointer aligned at the call of the entry. A frame
+ * pointer of zero ends chains of frames. When the entry returns, the argument points to what is to
+ * continue. The undefined return address says that unwinding ends here. Unwinders look one byte
+ * before a return address, and a stack that never ran has this place as one: hence the nop.
  */
     .type   green__switch_start, @function
     .p2align 4
@@ -85,7 +87,9 @@ green__switch_start:
     .cfi_startproc
     .cfi_undefined %rip
     nop
-.Lstart:
+    .globl  green__switch_started
+    .hidden green__switch_started
+green__switch_started:
     addq    $8, %rsp
     movq    %r13, %rdi
     callq   *%r12
@@ -93,33 +97,5 @@ green__switch_start:
     jmp     green__switch_parked
     .cfi_endproc
     .size   green__switch_start, . - green__switch_start
-
-/*
- * void *green__switch_prepare(void *low, size_t size, void (*entry)(void *), void *arg)
- *
- * Sixteen bytes of zeros at the top stand for a caller's frame, and keep the stack pointer aligned
- * at the call of the entry; a frame pointer of zero ends chains of frames.
- */
-    .globl  green__switch_prepare
-    .hidden green__switch_prepare
-    .type   green__switch_prepare, @function
-    .p2align 4
-green__switch_prepare:
-    .cfi_startproc
-    leaq    -72(%rdi,%rsi), %rax
-    xorl    %esi, %esi
-    leaq    .Lstart(%rip), %rdi
-    movq    %rsi, 0(%rax)
-    movq    %rsi, 8(%rax)
-    movq    %rcx, 16(%rax)
-    movq    %rdx, 24(%rax)
-    movq    %rsi, 32(%rax)
-    movq    %rsi, 40(%rax)
-    movq    %rdi, 48(%rax)
-    movq    %rsi, 56(%rax)
-    movq    %rsi, 64(%rax)
-    ret
-    .cfi_endproc
-    .size   green__switch_prepare, . - green__switch_prepare
 
     .section .note.GNU-stack, "", @progbits

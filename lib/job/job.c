@@ -11,25 +11,28 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "sched/graph.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
 
 static const struct green_spawn_options defaults = GREEN_SPAWN_OPTIONS;
 
-int
-green__job_copy_name(struct green_job *job, const char *name)
+/** The scheduler that the calling thread spawns tasks on; 0 or an error of making it. */
+static inline int
+get_sched(struct green__sched **ret_sched)
 {
-    char *copy = green__alloc(GREEN__NAME_SIZE);
-    if (copy == NULL) {
-        return -ENOMEM;
-    }
-    size_t length = strnlen(name, GREEN__NAME_SIZE - 1);
-    memcpy(copy, name, length);
-    copy[length] = '\0';
-    atomic_init(&job->name, copy);
-    return 0;
+    green__exit_watch();
+    return green__sched_get(ret_sched);
+}
+
+/** A task stays on the calling thread's scheduler. */
+static int
+spawn_task(green_entry entry, void *arg, const struct green_spawn_options *options,
+           struct green_job **ret_job)
+{
+    struct green__sched *sched;
+    int err = get_sched(&sched);
+    return err != 0 ? err : green__sched_spawn(sched, entry, arg, options, ret_job);
 }
 
 int
@@ -46,7 +49,7 @@ green_spawn_as(enum green_kind kind, green_entry entry, void *arg,
     int err = -EINVAL;
     switch (kind) {
     case GREEN_TASK:
-        err = green__task_spawn(entry, arg, options, ret_job != NULL ? &job : NULL);
+        err = spawn_task(entry, arg, options, ret_job != NULL ? &job : NULL);
         break;
     case GREEN_THREAD:
         err = green__thread_spawn(entry, arg, options, &job);
@@ -70,10 +73,11 @@ green_spawn_as(enum green_kind kind, green_entry entry, void *arg,
 int
 green_spawn(green_entry entry, void *arg, struct green_job **ret_job)
 {
-    GREEN__SPAWNED_BY_CALLER();
-    int err = green__task_spawn(entry, arg, &defaults, ret_job);
-    green__spawn_site = NULL;
-    return err;
+    struct green__sched *sched;
+    int err = get_sched(&sched);
+    return err != 0
+               ? err
+               : green__sched_spawn_plain(sched, entry, arg, __builtin_return_address(0), ret_job);
 }
 
 int
@@ -168,7 +172,7 @@ green_yield(void)
     }
     green__wait_forbid(self, "others to run");
     green__sched_ready(self);
-    green__sched_switch(self->sched, self);
+    green__sched_switch(green__sched_own, self);
 }
 
 int

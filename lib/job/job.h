@@ -9,19 +9,15 @@
 #include "green/job.h"
 #include "sched/worker.h"
 
-int green__job_copy_name(struct green_job *job, const char *name);
-
 /** Give a job the name of its options, if they have one; 0 or -ENOMEM. */
 static inline int
 green__job_set_name(struct green_job *job, const struct green_spawn_options *options)
 {
-    return options->name == NULL ? 0 : green__job_copy_name(job, options->name);
+    return options->name == NULL ? 0 : green__worker_set_name(job, options->name);
 }
 
 /* Each spawns a job of its kind and sets *ret_job to a handle of the caller's, as green_spawn_as().
- * That of a task may be NULL. */
-int green__task_spawn(green_entry entry, void *arg, const struct green_spawn_options *options,
-                      struct green_job **ret_job);
+ */
 int green__thread_spawn(green_entry entry, void *arg, const struct green_spawn_options *options,
                         struct green_job **ret_job);
 int green__process_spawn(green_entry entry, void *arg, const struct green_spawn_options *options,

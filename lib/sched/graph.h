@@ -60,7 +60,8 @@ static inline bool
 green__graph_joins(const struct green_job *self, struct green_job *job)
 {
     if (!atomic_load(&job->has_joiners)) {
-        atomic_store(&job->has_joiners, true);
+        atomic_store_explicit(&job->has_joiners, true,
+                              green__alone() ? memory_order_relaxed : memory_order_seq_cst);
     }
     return green__graph_matters(self) || atomic_load(&self->has_joiners);
 }

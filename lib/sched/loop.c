@@ -238,6 +238,7 @@ green__sched_make(struct green_job *host)
         return err;
     }
     host->sched = sched;
+    green__sched_own = sched;
     /* From here on those who want the host's attention ring; it looks before it waits. */
     atomic_store(&green__host_of(host)->doorbell, sched);
     green__debug_loop_made();
@@ -255,6 +256,7 @@ green__sched_destroy(struct green__sched *sched)
         sched_yield();
     }
     host->sched = NULL;
+    green__sched_own = NULL;
     green__seed_forget();
     green__lock(&all_lock);
     sched->unlisted = true;
@@ -277,11 +279,7 @@ green__sched_destroy(struct green__sched *sched)
     }
     fini_parts(sched);
     green__hibernate_fini(sched);
-    while (sched->free_jobs != NULL) {
-        struct green_job *next = sched->free_jobs->next;
-        green__free(sched->free_jobs);
-        sched->free_jobs = next;
-    }
+    green__sched_free_tasks(sched);
     green__free(sched);
 }
 
@@ -322,6 +320,7 @@ green__sched_fork_child(void)
 {
     struct green__list *link;
     green__seed_forget();
+    green__sched_own = NULL;
     while ((link = green__list_shift(&all)) != NULL) {
         struct green__sched *sched = GREEN__CONTAINER(link, struct green__sched, registered);
         sched->abandoned = true;

@@ -25,6 +25,7 @@
 /** Switches between two looks at the outside world: keeps the look's price per switch small. */
 #define SWITCHES_PER_TURN 512
 
+__thread struct green__sched *green__sched_own;
 void (*green__sched_on_leave)(const struct green_job *self);
 
 /* ---- the run queue ---- */
@@ -66,107 +67,39 @@ fetch_ahead(struct green__sched *sched)
     green__sched_fetch_stack(sched->ready_first);
 }
 
-/** Whether it is the turn of the first in the run queue: else it is empty, or it is time to look
- * outside, or another one is chosen. */
-static inline bool
-is_due(const struct green__sched *sched, const struct green_job *first)
-{
-    return first != NULL && sched->budget > 0 && first != sched->round_end;
-}
-
-/** Take it. */
-static inline void
-take(struct green__sched *sched, struct green_job *first)
-{
-    sched->budget--;
-    sched->ready_first = first->next;
-    if (sched->ready_first == NULL) {
-        sched->ready_end = &sched->ready_first;
-    }
-    sched->ready_count--;
-    first->state = GREEN__RUNNING;
-}
-
-/** Take the next worker, NULL when there is none or when it is time to look outside. */
-static struct green_job *
-next_ready(struct green__sched *sched)
+struct green_job *
+green__sched_next(struct green__sched *sched)
 {
     struct green_job *job = sched->ready_first;
-    if (!is_due(sched, job)) {
+    if (!green__sched_is_due(sched, job)) {
         return sched->seeded ? green__seed_next(sched) : NULL;
     }
-    take(sched, job);
+    green__sched_take(sched, job);
     if (green__sched_crowded(sched)) {
         fetch_ahead(sched);
     }
     return job;
 }
 
-/** Control blocks that wait to be used again; more than this go back to the allocator. */
-#define FREE_JOBS_MAX 1024
-
-void
-green__sched_release(struct green_job *task)
-{
-    struct green_job *self = green__running;
-    if (atomic_load_explicit(&task->name, memory_order_relaxed) != NULL) {
-        green__worker_forget_name(task);
-    }
-    if (self == NULL || self->sched == NULL || self->sched->free_job_count >= FREE_JOBS_MAX) {
-        green__free(task);
-        return;
-    }
-    task->next = self->sched->free_jobs;
-    self->sched->free_jobs = task;
-    self->sched->free_job_count++;
-}
-
-/** Measuring takes system calls: one stack tells enough of many. */
-#define ENDS_PER_MEASURE 1024
-
-/** Not part of its caller, whose stack would have to be in memory for it. */
-__attribute__((noinline)) static void
-measure(struct green__sched *sched, const struct green_job *task)
-{
-    struct green__stack stack = green__worker_stack(task);
-    green__count_most(&sched->counts.high_water, green__stack_high_water(&stack));
-}
-
-/** Free what the task that ended last left behind. Never on that task's stack. */
-static void
-sweep(struct green__sched *sched)
-{
-    struct green_job *task = sched->leftover;
-    sched->leftover = NULL;
-    if (atomic_load_explicit(&sched->counts.ends, memory_order_relaxed) % ENDS_PER_MEASURE == 1) {
-        measure(sched, task);
-    }
-    struct green__stack stack = green__worker_stack(task);
-    green__context_drop(&task->context);
-    green__own_fini(task->own);
-    task->own = NULL;
-    green__stack_give(&stack);
-    green_job_put(task);
-}
-
 /** All workers park in this one call: see the switch about predictions of returns. */
 __attribute__((noinline)) static void
-switch_plainly(struct green__sched *sched, struct green_job *from, struct green_job *to)
+switch_plainly(struct green_job *from, struct green_job *to)
 {
     green__running = to;
     green__context_switch(&from->context, &to->context, false);
+    struct green__sched *sched = green__sched_own;
     if (sched->leftover != NULL) {
-        sweep(sched);
+        green__sched_sweep(sched);
     }
 }
 
 __attribute__((noinline)) static void
-switch_keeping_fpu(struct green__sched *sched, struct green_job *from, struct green_job *to)
+switch_keeping_fpu(struct green_job *from, struct green_job *to)
 {
     fenv_t own;
     fegetenv(&own);
     fesetenv(FE_DFL_ENV);
-    switch_plainly(sched, from, to);
+    switch_plainly(from, to);
     fesetenv(&own);
 }
 
@@ -178,9 +111,9 @@ switch_to(struct green__sched *sched, struct green_job *from, struct green_job *
         green__hibernate_wake(to);
     }
     if (from->save_fpu) {
-        switch_keeping_fpu(sched, from, to);
+        switch_keeping_fpu(from, to);
     } else {
-        switch_plainly(sched, from, to);
+        switch_plainly(from, to);
     }
 }
 
@@ -298,7 +231,7 @@ run(struct green__sched *sched)
     struct green_job *host = sched->host;
     for (;;) {
         struct green_job *job;
-        while ((job = next_ready(sched)) != NULL) {
+        while ((job = green__sched_next(sched)) != NULL) {
             if (job == host) {
                 return;
             }
@@ -322,7 +255,7 @@ switch_from_any(struct green__sched *sched, struct green_job *self)
         run(sched);
         return;
     }
-    struct green_job *next = next_ready(sched);
+    struct green_job *next = green__sched_next(sched);
     if (next != self) {
         switch_to(sched, self, next != NULL ? next : sched->host);
     }
@@ -334,14 +267,18 @@ void
 green__sched_switch(struct green__sched *sched, struct green_job *self)
 {
     struct green_job *next = sched->ready_first;
-    if (!is_due(sched, next) || next == self || next->asleep || self == sched->host ||
-        self->save_fpu || green__sched_crowded(sched) || green__sched_on_leave != NULL) {
+    if (self == sched->host && green__sched_on_leave == NULL) {
+        run(sched);
+        return;
+    }
+    if (!green__sched_is_due(sched, next) || next == self || next->asleep || self->save_fpu ||
+        green__sched_crowded(sched) || green__sched_on_leave != NULL) {
         switch_from_any(sched, self);
         return;
     }
-    take(sched, next);
+    green__sched_take(sched, next);
     green__count(&sched->counts.switches);
-    switch_plainly(sched, self, next);
+    switch_plainly(self, next);
 }
 
 /** Calls in a row that a worker may make without having to wait. */
@@ -356,7 +293,7 @@ green__sched_pace(struct green_job *self)
     if (++self->streak < CALLS_PER_STREAK || self->callbacks > 0) {
         return;
     }
-    struct green__sched *sched = self->sched;
+    struct green__sched *sched = green__sched_own;
     self->streak = 0;
     sched->budget -= sched->budget < SWITCHES_PER_STREAK ? sched->budget : SWITCHES_PER_STREAK;
     green__sched_ready(self);
@@ -366,158 +303,11 @@ green__sched_pace(struct green_job *self)
 void
 green__sched_stand_back(struct green_job *self)
 {
-    struct green__sched *sched = self->sched;
+    struct green__sched *sched = green__sched_own;
     self->streak = 0;
     green__sched_ready(self);
     if (sched->round_end == NULL) {
         sched->round_end = self;
     }
     green__sched_switch(sched, self);
-}
-
-/* ---- tasks ---- */
-
-struct green_job *
-green__sched_next_task(const struct green__sched *sched, const struct green_job *task)
-{
-    const struct green__list *link =
-        task != NULL ? task->member.next : sched->tasks[GREEN__PLAIN].next;
-    for (int i = 0; i < GREEN__SORTS; i++) {
-        if (link == &sched->tasks[i]) {
-            link = i + 1 < GREEN__SORTS ? sched->tasks[i + 1].next : NULL;
-        }
-    }
-    return link == NULL ? NULL : GREEN__CONTAINER(link, struct green_job, member);
-}
-
-void
-green__sched_move_task(struct green__sched *sched, struct green_job *task, enum green__tasks to)
-{
-    green__lock(&sched->tasks_lock);
-    green__list_remove(&task->member);
-    green__list_append(sched->tasks[to].next, &task->member);
-    green__unlock(&sched->tasks_lock);
-}
-
-/** The first and last frame of every task. */
-static void
-task_main(void *arg)
-{
-    struct green_job *self = arg;
-    struct green__sched *sched = self->sched;
-    if (sched->leftover != NULL) {
-        sweep(sched);
-    }
-    intptr_t value = self->cancelled ? -ECANCELED : self->entry(self->arg);
-    green__worker_finish(self);
-    self->state = GREEN__ENDED;
-    green__timers_unset(&sched->timers, &self->timer);
-    green__hibernate_delist(sched, self);
-    green__lock(&sched->tasks_lock);
-    green__list_remove(&self->member);
-    green__unlock(&sched->tasks_lock);
-    green__count(&sched->counts.ends);
-    if (sched->task_count-- == GREEN__CROWD + 1) { /* nobody is fetched from now on */
-        sched->scouted = 0;
-        sched->walked = 0;
-    }
-    sched->daemon_count -= self->daemon;
-    if (sched->ending && sched->task_count == sched->daemon_count) {
-        green__wait_wake(sched->host);
-    }
-    green__worker_end(self, value);
-    sched->leftover = self;
-    if (self->save_fpu) {
-        fesetenv(FE_DFL_ENV);
-    }
-    struct green_job *next = next_ready(sched);
-    if (next == NULL) {
-        next = sched->host;
-    }
-    green__count(&sched->counts.switches);
-    if (__builtin_expect(next->asleep, 0)) {
-        green__hibernate_wake(next);
-    }
-    green__running = next;
-    green__context_leave(&self->context, &next->context);
-}
-
-struct green_job *
-green__sched_allocate(struct green__sched *sched, green_entry entry, void *arg)
-{
-    struct green_job *task = sched->free_jobs;
-    if (task != NULL) {
-        sched->free_jobs = task->next;
-        sched->free_job_count--;
-        green__worker_clear(task);
-        green__worker_renew(task, GREEN_TASK, entry, arg);
-    } else {
-        task = green__alloc_zeroed(sizeof *task);
-        if (task == NULL) {
-            return NULL;
-        }
-        green__worker_init(task, GREEN_TASK, entry, arg);
-    }
-    return task;
-}
-
-int
-green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t stack_size,
-                   uint64_t hibernate_ms)
-{
-    /* One timer a task and one for the host. */
-    int err = green__timers_reserve(&sched->timers, sched->task_count + 2);
-    struct green__stack stack;
-    if (err == 0) {
-        err = green__stack_take(sched->stacks, stack_size, &stack);
-    }
-    if (err != 0) {
-        return err;
-    }
-    task->sched = sched;
-    task->stack_class = stack.class;
-    task->own = (struct green__own *)((char *)stack.low + stack.size) - 1;
-    green__own_init(task->own, task);
-    green__context_make(&task->context, stack.low, stack.size - sizeof *task->own, task_main, task);
-    green__lock(&sched->tasks_lock);
-    green__list_append(&sched->tasks[GREEN__PLAIN], &task->member);
-    green__unlock(&sched->tasks_lock);
-    green__count(&sched->counts.spawns);
-    if (sched->task_count++ == 0) { /* without tasks nobody looked, and nobody had to */
-        green__count_set(&sched->stamp, green__clock_coarse());
-    }
-    sched->daemon_count += task->daemon;
-    if (hibernate_ms > 0) {
-        green__hibernate_enlist(sched, task, hibernate_ms);
-    }
-    green__sched_ready(task);
-    return 0;
-}
-
-static void
-cancel_all(struct green__sched *sched)
-{
-    struct green_job *task = NULL;
-    while ((task = green__sched_next_task(sched, task)) != NULL) {
-        green__wait_cancel(task);
-    }
-}
-
-void
-green__sched_finish(struct green__sched *sched)
-{
-    sched->ending = true;
-    while (sched->task_count > 0) {
-        /* The others may need the daemons to the end, and both may spawn more of either. */
-        if (sched->task_count == sched->daemon_count) {
-            cancel_all(sched);
-        }
-        green__wait_begin(sched->host);
-        green__wait_settle(sched->host);
-    }
-    sched->ending = false;
-    if (sched->leftover != NULL) {
-        sweep(sched);
-    }
-    green__sched_take_inbox(sched);
 }

@@ -106,8 +106,10 @@ struct green__sched {
     struct green__poller *poller;
     struct green__stack_pool *stacks;
     struct green__dormitory *dormitory; /**< NULL until a task may hibernate. */
-    struct green_job *free_jobs;
+    struct green_job *kept_tasks;       /**< Ended ones that nobody refers to, with their stacks, */
+    struct green_job *free_jobs;        /**< and control blocks alone. */
     size_t free_job_count;
+    size_t stack_count;                     /**< Of tasks, the kept ones included. */
     struct green__list tasks[GREEN__SORTS]; /**< See green__sched_next_task(). */
     size_t task_count;
     size_t daemon_count; /**< Of those, the daemons. */
@@ -135,16 +137,23 @@ struct green__sched {
     bool unlisted;                 /**< Ends: a forked child alone still looks at it. */
 };
 
+/**
+ * The calling thread's scheduler; NULL while it has none.
+ *
+ * Also what its workers' `sched` is, but where the processor has to know it to go on, this does not
+ * have to wait until it is known who runs.
+ */
+extern __thread struct green__sched *green__sched_own __attribute__((tls_model("initial-exec")));
+
 int green__sched_make(struct green_job *host);
 
 /** The calling thread's scheduler, made on first use; 0 or -ENOMEM, -EMFILE, ... */
 static inline int
 green__sched_get(struct green__sched **ret_sched)
 {
-    struct green_job *self = green__self();
-    int err = self->sched != NULL ? 0 : green__sched_make(self);
+    int err = green__sched_own != NULL ? 0 : green__sched_make(green__self());
     if (err == 0) {
-        *ret_sched = self->sched;
+        *ret_sched = green__sched_own;
     }
     return err;
 }
@@ -158,16 +167,27 @@ void green__sched_uv_run(struct green__sched *sched);
 /** The smaller of a poller's timeout and what libuv's own timers allow. */
 int green__sched_uv_timeout(struct green__sched *sched, int timeout_ms);
 
-/** A control block for a task, with one reference; NULL without memory. */
-struct green_job *green__sched_allocate(struct green__sched *sched, green_entry entry, void *arg);
+/**
+ * Make a task, and give it a place in the run queue.
+ *
+ * @param ret_task  Set on success, to a reference of the caller's; may be NULL.
+ * @return 0, -EINVAL for a stack that is too small, -ENOMEM or -ENOSPC.
+ */
+int green__sched_spawn(struct green__sched *sched, green_entry entry, void *arg,
+                       const struct green_spawn_options *options, struct green_job **ret_task);
 
-/** Give a task a stack and a place in the run queue; 0, -ENOMEM or -ENOSPC. It hibernates when it
- * has waited for so long, 0: never. */
-int green__sched_spawn(struct green__sched *sched, struct green_job *task, size_t stack_size,
-                       uint64_t hibernate_ms);
+/** The same with the usual options and without a name; `site` is where in the program that is. */
+int green__sched_spawn_plain(struct green__sched *sched, green_entry entry, void *arg,
+                             const void *site, struct green_job **ret_task);
 
 /** A task's control block that nobody refers to any more. On its own thread, or another one. */
 void green__sched_release(struct green_job *task);
+
+/** See to what the task that ended last left behind. Never on that task's stack. */
+void green__sched_sweep(struct green__sched *sched);
+
+/** The scheduler ends: free the control blocks that are kept. */
+void green__sched_free_tasks(struct green__sched *sched);
 
 /**
  * The task behind this one, the first for NULL; NULL behind the last. On the scheduler's own
@@ -184,13 +204,38 @@ void green__sched_move_task(struct green__sched *sched, struct green_job *task,
 static inline void
 green__sched_ready(struct green_job *job)
 {
-    struct green__sched *sched = job->sched;
+    struct green__sched *sched = green__sched_own;
     job->state = GREEN__READY;
     job->next = NULL;
     *sched->ready_end = job;
     sched->ready_end = &job->next;
     sched->ready_count++;
 }
+
+/** Whether it is the turn of the first in the run queue: else it is empty, or it is time to look
+ * outside, or another one is chosen. */
+static inline bool
+green__sched_is_due(const struct green__sched *sched, const struct green_job *first)
+{
+    return first != NULL && sched->budget > 0 && first != sched->round_end;
+}
+
+/** Take it. */
+static inline void
+green__sched_take(struct green__sched *sched, struct green_job *first)
+{
+    sched->budget--;
+    sched->ready_first = first->next;
+    if (sched->ready_first == NULL) {
+        sched->ready_end = &sched->ready_first;
+    }
+    sched->ready_count--;
+    first->state = GREEN__RUNNING;
+}
+
+/** Take the next worker from the run queue; NULL when there is none or when it is time to look
+ * outside. */
+struct green_job *green__sched_next(struct green__sched *sched);
 
 #define GREEN__LINE 64 /**< Of the cache. */
 

@@ -17,13 +17,6 @@
 #include "sched/quiet.h"
 #include "sched/sched.h"
 
-bool
-green__wait_host_in_kernel(const struct green_job *self)
-{
-    const struct green__sched *sched = self->sched;
-    return sched == NULL || (sched->task_count == 0 && sched->uv_requests == 0 && !sched->seeded);
-}
-
 void
 green__wait_reconsider(struct green_job *job)
 {
@@ -148,7 +141,7 @@ sleep_in_kernel(struct green_job *self, green_deadline limit)
 static void
 park_in_loop(struct green_job *self, green_deadline limit)
 {
-    struct green__sched *sched = self->sched;
+    struct green__sched *sched = green__sched_own;
     if (limit != GREEN_FOREVER && (self->timer.place == 0 || self->timer.when > limit)) {
         green__timers_set(&sched->timers, &self->timer, limit);
     }
@@ -172,7 +165,7 @@ note(struct green_job *self, const char *what)
     green__wait_note(self, what,
                      green__wait_in_kernel(self)
                          ? green__clock_coarse()
-                         : atomic_load_explicit(&self->sched->stamp, memory_order_relaxed));
+                         : atomic_load_explicit(&green__sched_own->stamp, memory_order_relaxed));
 }
 
 /** Why a wait that was not ended by a wake is over; 0 when it is not. */
@@ -213,7 +206,7 @@ park(struct green_job *self, green_deadline deadline, const char *what)
 int
 green__wait_park(struct green_job *self, green_deadline deadline, const char *what)
 {
-    struct green__sched *sched = self->sched;
+    struct green__sched *sched = green__sched_own;
     self->inside = false;
     if (sched != NULL) {
         sched->outside++;

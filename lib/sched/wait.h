@@ -121,7 +121,6 @@ green__wait_prolong(struct green_job *job, green_deadline limit)
 /** Park until the wake that is under way has come, whatever else happens. */
 void green__wait_settle(struct green_job *self);
 
-
 /** Have a worker look whether it is part of a cycle: see graph.h. It has not ended. */
 void green__wait_look(struct green_job *job);
 
@@ -129,11 +128,11 @@ void green__wait_look(struct green_job *job);
 static inline bool
 green__wait_local(const struct green_job *job)
 {
-    const struct green_job *self = green__running;
-    if (job == self || self == NULL || self->sched == NULL) {
-        return job == self;
+    const struct green__sched *sched = green__sched_own;
+    if (job == green__running || sched == NULL) {
+        return job == green__running;
     }
-    return job->kind == GREEN_TASK ? job->sched == self->sched : job == self->sched->host;
+    return job->kind == GREEN_TASK ? job->sched == sched : job == sched->host;
 }
 
 /** Wake a worker of another thread. */
@@ -275,14 +274,14 @@ green__waiter_claim(struct green__waiter *waiter)
 
 /* ---- blocking in the kernel ---- */
 
-bool green__wait_host_in_kernel(const struct green_job *self);
-
 /** Whether the worker blocks in the kernel: it is a thread's own stack and the thread has no tasks.
  */
 static inline bool
 green__wait_in_kernel(const struct green_job *self)
 {
-    return self->kind != GREEN_TASK && green__wait_host_in_kernel(self);
+    const struct green__sched *sched = green__sched_own;
+    return self->kind != GREEN_TASK &&
+           (sched == NULL || (sched->task_count == 0 && sched->uv_requests == 0 && !sched->seeded));
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 #include "sched/worker.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,18 +30,24 @@ static pthread_key_t adopted_key;
 static pthread_once_t adopted_once = PTHREAD_ONCE_INIT;
 
 void
-green__worker_init(struct green_job *job, enum green_kind kind, green_entry entry, void *arg)
+green__worker_make(struct green_job *job)
 {
     green__list_init(&job->member);
     green__waitq_init(&job->end);
-    green__worker_renew(job, kind, entry, arg);
+}
+
+static void
+init(struct green_job *job, enum green_kind kind, green_entry entry, void *arg)
+{
+    green__worker_make(job);
+    green__worker_renew(job, kind, entry, arg, green__spawn_site);
 }
 
 void
 green__host_init(struct green__host *host, enum green_kind kind, green_entry entry, void *arg,
                  void (*release)(struct green_job *job))
 {
-    green__worker_init(&host->job, kind, entry, arg);
+    init(&host->job, kind, entry, arg);
     green__own_init(&host->own, &host->job);
     host->job.own = &host->own;
     green__list_init(&host->registered);
@@ -56,6 +63,20 @@ green__own_fini_slow(struct green__own *own)
     if (own->fiber != NULL) {
         green__fiber_end_worker(own);
     }
+}
+
+int
+green__worker_set_name(struct green_job *job, const char *name)
+{
+    char *copy = green__alloc(GREEN__NAME_SIZE);
+    if (copy == NULL) {
+        return -ENOMEM;
+    }
+    size_t length = strnlen(name, GREEN__NAME_SIZE - 1);
+    memcpy(copy, name, length);
+    copy[length] = '\0';
+    atomic_init(&job->name, copy);
+    return 0;
 }
 
 void
@@ -172,19 +193,31 @@ green_job_get(struct green_job *job)
     return job;
 }
 
+/** Take one of a job's references away; whether it was the last. */
+static inline bool
+drop_reference(struct green_job *job)
+{
+    unsigned count = atomic_load_explicit(&job->references, memory_order_acquire);
+    if (job->kind == GREEN_TASK && count == 1) {
+        return true; /* who has it is alone with the task: it has left its scheduler's list */
+    }
+    if (green__alone()) {
+        atomic_store_explicit(&job->references, count - 1, memory_order_relaxed);
+        return count == 1;
+    }
+    return atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) == 1;
+}
+
 void
 green_job_put(struct green_job *job)
 {
-    /* Who has the only reference to a task is alone with it: it has left its scheduler's list. */
-    if (job != NULL &&
-        ((job->kind == GREEN_TASK &&
-          atomic_load_explicit(&job->references, memory_order_acquire) == 1) ||
-         atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) == 1)) {
-        if (job->kind == GREEN_TASK) {
-            green__sched_release(job);
-        } else {
-            green__host_of(job)->release(job);
-        }
+    if (job == NULL || !drop_reference(job)) {
+        return;
+    }
+    if (job->kind == GREEN_TASK) {
+        green__sched_release(job);
+    } else {
+        green__host_of(job)->release(job);
     }
 }
 
@@ -203,7 +236,7 @@ green__worker_announce(struct green_job *job, intptr_t value)
     job->value = value;
     job->announced = true;
     struct green__list *link;
-    while ((link = green__ring_shift(&job->hooks)) != NULL) {
+    while (job->hooks != NULL && (link = green__ring_shift(&job->hooks)) != NULL) {
         green__waitq_unlock(&job->end);
         green__hook_call(GREEN__CONTAINER(link, struct green__hook, link), job);
         green__waitq_lock(&job->end);
@@ -239,7 +272,9 @@ green__worker_end_known(struct green_job *job, intptr_t value)
         green__worker_announce(job, value);
     }
     job->ended = true;
-    while (green__waitq_wake_one(&job->end)) {
+    struct green__list *link;
+    while ((link = green__list_shift(&job->end.waiters)) != NULL) {
+        green__wait_wake(GREEN__CONTAINER(link, struct green__waiter, link)->job);
     }
     green__waitq_unlock(&job->end);
 }

@@ -166,7 +166,7 @@ struct green_job {
     bool asleep : 1; /**< It hibernates: it has an image. */
     bool daemon : 1;
     bool save_fpu : 1;
-    bool lost : 1; /**< A process that died before its entry returned. */
+    bool lost : 1;           /**< A process that died before its entry returned. */
     uint8_t streak;          /**< Calls in a row that did not have to wait: see
                                   green__sched_pace(). */
     uint8_t firm;            /**< What it waits for it cannot do without: see quiet.h. */
@@ -251,10 +251,10 @@ green__worker_stack(const struct green_job *job)
     return green__stack_at(job->own + 1, job->stack_class);
 }
 
-/** Set the members of a zeroed control block that are not zero at first; one reference. */
-void green__worker_init(struct green_job *job, enum green_kind kind, green_entry entry, void *arg);
+/** Make a zeroed control block ready for green__worker_renew(). */
+void green__worker_make(struct green_job *job);
 
-/** The same of a zeroed worker that is no task. */
+/** Set the members of a zeroed worker that is no task that are not zero at first; one reference. */
 void green__host_init(struct green__host *host, enum green_kind kind, green_entry entry, void *arg,
                       void (*release)(struct green_job *job));
 
@@ -277,6 +277,9 @@ void green__worker_fork_child(void);
  * any its name. */
 void green__host_fini(struct green__host *host);
 void green__worker_forget_name(struct green_job *job);
+
+/** Give a worker that nobody else knows yet a name, which is copied; 0 or -ENOMEM. */
+int green__worker_set_name(struct green_job *job, const char *name);
 
 /** Fill with zeros, in pieces that compilers turn into a few stores: a string instruction takes
  * longer. */
@@ -331,16 +334,17 @@ green__worker_next_id(void)
     return atomic_fetch_add_explicit(&green__worker_last_id, 1, memory_order_relaxed) + 1;
 }
 
-/** Begin another life of such a control block; the same as green__worker_init(). */
+/** Begin a life of such a control block, with one reference. */
 static inline void
-green__worker_renew(struct green_job *job, enum green_kind kind, green_entry entry, void *arg)
+green__worker_renew(struct green_job *job, enum green_kind kind, green_entry entry, void *arg,
+                    const void *site)
 {
     job->kind = (uint8_t)kind;
     job->state = kind == GREEN_TASK ? GREEN__NEW : GREEN__RUNNING;
     job->entry = entry;
     job->arg = arg;
     job->id = green__worker_next_id();
-    job->spawned_at = green__spawn_site;
+    job->spawned_at = site;
     atomic_init(&job->references, 1);
 }
 

@@ -1,0 +1,342 @@
+/*
+ * Tasks: how they are made, and what becomes of them when they have ended.
+ *
+ * A task that has ended and that nobody refers to is kept with its stack, ready to be another one,
+ * as long as so many unused stacks may have pages; else the stack goes back to the pool, and the
+ * control block to the others or the allocator, as soon as nobody refers to it.
+ *
+ * Invariant: all of it belongs to the thread that made the scheduler, but the lists of tasks, which
+ * others read.
+ */
+#include <errno.h>
+#include <fenv.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "sched/hibernate.h"
+#include "sched/sched.h"
+#include "sched/wait.h"
+
+/* ---- the lists ---- */
+
+struct green_job *
+green__sched_next_task(const struct green__sched *sched, const struct green_job *task)
+{
+    const struct green__list *link =
+        task != NULL ? task->member.next : sched->tasks[GREEN__PLAIN].next;
+    for (int i = 0; i < GREEN__SORTS; i++) {
+        if (link == &sched->tasks[i]) {
+            link = i + 1 < GREEN__SORTS ? sched->tasks[i + 1].next : NULL;
+        }
+    }
+    return link == NULL ? NULL : GREEN__CONTAINER(link, struct green_job, member);
+}
+
+void
+green__sched_move_task(struct green__sched *sched, struct green_job *task, enum green__tasks to)
+{
+    green__lock(&sched->tasks_lock);
+    green__list_remove(&task->member);
+    green__list_append(sched->tasks[to].next, &task->member);
+    green__unlock(&sched->tasks_lock);
+}
+
+/* ---- ends ---- */
+
+/** Control blocks that wait to be used again; more than this go back to the allocator. */
+#define FREE_JOBS_MAX 1024
+
+static inline struct green__stack
+stack_of(const struct green_job *task)
+{
+    return green__stack_at(task->own + 1, task->stack_class);
+}
+
+/** Keep a task that nobody refers to with its stack. */
+static inline void
+keep(struct green__sched *sched, struct green_job *task)
+{
+    struct green__stack stack = stack_of(task);
+    green__stack_keep(&stack);
+    task->next = sched->kept_tasks;
+    sched->kept_tasks = task;
+}
+
+void
+green__sched_release(struct green_job *task)
+{
+    struct green__sched *sched = green__sched_own;
+    if (atomic_load_explicit(&task->name, memory_order_relaxed) != NULL) {
+        green__worker_forget_name(task);
+    }
+    if (sched == NULL || sched->free_job_count >= FREE_JOBS_MAX) {
+        green__free(task);
+        return;
+    }
+    task->next = sched->free_jobs;
+    sched->free_jobs = task;
+    sched->free_job_count++;
+}
+
+void
+green__sched_free_tasks(struct green__sched *sched)
+{
+    struct green_job *next;
+    for (struct green_job *task = sched->kept_tasks; task != NULL; task = next) {
+        next = task->next;
+        green__free(task);
+    }
+    for (struct green_job *job = sched->free_jobs; job != NULL; job = next) {
+        next = job->next;
+        green__free(job);
+    }
+}
+
+/** Measuring takes system calls: one stack tells enough of many. */
+#define ENDS_PER_MEASURE 1024
+
+/** Not part of its caller, whose stack would have to be in memory for it. */
+__attribute__((noinline)) static void
+measure(struct green__sched *sched, const struct green_job *task)
+{
+    struct green__stack stack = stack_of(task);
+    green__count_most(&sched->counts.high_water, green__stack_high_water(&stack));
+}
+
+/** Let go of a task's stack and of a reference to it. */
+static inline void
+keep_or_give(struct green__sched *sched, struct green_job *task)
+{
+    if (atomic_load_explicit(&task->references, memory_order_acquire) == 1 &&
+        atomic_load_explicit(&task->name, memory_order_relaxed) == NULL &&
+        green__stack_may_keep(task->stack_class)) {
+        keep(sched, task);
+        return;
+    }
+    struct green__stack stack = stack_of(task);
+    task->own = NULL;
+    sched->stack_count--;
+    green__stack_give(&stack);
+    green_job_put(task);
+}
+
+void
+green__sched_sweep(struct green__sched *sched)
+{
+    struct green_job *task = sched->leftover;
+    sched->leftover = NULL;
+    if (atomic_load_explicit(&sched->counts.ends, memory_order_relaxed) % ENDS_PER_MEASURE == 1) {
+        measure(sched, task);
+    }
+    keep_or_give(sched, task);
+}
+
+/** The first and last frame of every task. */
+static void
+task_main(void *arg)
+{
+    struct green_job *self = arg;
+    struct green__sched *sched = green__sched_own;
+    if (sched->leftover != NULL) {
+        green__sched_sweep(sched);
+    }
+    intptr_t value = self->cancelled ? -ECANCELED : self->entry(self->arg);
+    green__worker_finish(self);
+    self->state = GREEN__ENDED;
+    green__timers_unset(&sched->timers, &self->timer);
+    green__hibernate_delist(sched, self);
+    green__lock(&sched->tasks_lock);
+    green__list_remove(&self->member);
+    green__unlock(&sched->tasks_lock);
+    green__count(&sched->counts.ends);
+    if (sched->task_count-- == GREEN__CROWD + 1) { /* nobody is fetched from now on */
+        sched->scouted = 0;
+        sched->walked = 0;
+    }
+    if (self->daemon) {
+        sched->daemon_count--;
+    }
+    if (sched->ending && sched->task_count == sched->daemon_count) {
+        green__wait_wake(sched->host);
+    }
+    green__worker_end(self, value);
+    sched->leftover = self;
+    if (self->save_fpu) {
+        fesetenv(FE_DFL_ENV);
+    }
+    struct green_job *next = green__sched_next(sched);
+    if (next == NULL) {
+        next = sched->host;
+    }
+    green__count(&sched->counts.switches);
+    if (__builtin_expect(next->asleep, 0)) {
+        green__hibernate_wake(next);
+    }
+    green__running = next;
+    green__context_leave(&self->context, &next->context);
+}
+
+/* ---- beginnings ---- */
+
+/** A task that is ready to begin, or why there is none: -ENOMEM or -ENOSPC. */
+struct provided {
+    struct green_job *task;
+    int err;
+};
+
+/** Make one with a stack of this size. */
+static struct provided
+make(struct green__sched *sched, size_t stack_size)
+{
+    struct green__stack stack;
+    /* One timer a task and one for the host. */
+    int err = green__timers_reserve(&sched->timers, sched->stack_count + 2);
+    if (err == 0) {
+        err = green__stack_take(sched->stacks, stack_size, &stack);
+    }
+    if (err != 0) {
+        return (struct provided){NULL, err};
+    }
+    struct green_job *task = sched->free_jobs;
+    if (task != NULL) {
+        sched->free_jobs = task->next;
+        sched->free_job_count--;
+    } else {
+        task = green__alloc_zeroed(sizeof *task);
+        if (task == NULL) {
+            green__stack_give(&stack);
+            return (struct provided){NULL, -ENOMEM};
+        }
+        green__worker_make(task);
+    }
+    sched->stack_count++;
+    task->stack_class = stack.class;
+    task->own = (struct green__own *)((char *)stack.low + stack.size) - 1;
+    return (struct provided){task, 0};
+}
+
+/** The task that was kept last, if it has a stack of this size, or a new one. */
+static inline struct provided
+provide(struct green__sched *sched, size_t stack_size)
+{
+    struct green_job *task = sched->kept_tasks;
+    if (task == NULL || task->stack_class->asked != stack_size) {
+        return make(sched, stack_size);
+    }
+    sched->kept_tasks = task->next;
+    green__stack_reuse(task->stack_class);
+    return (struct provided){task, 0};
+}
+
+/** Let it begin another life, with one reference. */
+static inline void
+begin(struct green__sched *sched, struct green_job *task, green_entry entry, void *arg,
+      const void *site)
+{
+    struct green__own *own = task->own;
+    struct green__stack_class *class = task->stack_class;
+    green__worker_clear(task);
+    green__worker_renew(task, GREEN_TASK, entry, arg, site);
+    task->sched = sched;
+    task->own = own;
+    task->stack_class = class;
+    green__own_init(own, task);
+    struct green__stack stack = green__stack_at(own + 1, class);
+    green__context_make(&task->context, stack.low, stack.size - sizeof *own, task_main, task);
+}
+
+/** Let others find it, and have its turn. */
+static inline void
+start(struct green__sched *sched, struct green_job *task)
+{
+    green__lock(&sched->tasks_lock);
+    green__list_append(&sched->tasks[GREEN__PLAIN], &task->member);
+    green__unlock(&sched->tasks_lock);
+    green__count(&sched->counts.spawns);
+    if (sched->task_count++ == 0) { /* without tasks nobody looked, and nobody had to */
+        green__count_set(&sched->stamp, green__clock_coarse());
+    }
+    green__sched_ready(task);
+}
+
+int
+green__sched_spawn(struct green__sched *sched, green_entry entry, void *arg,
+                   const struct green_spawn_options *options, struct green_job **ret_task)
+{
+    size_t size = options->stack_size == 0 ? GREEN__STACK_DEFAULT : options->stack_size;
+    if (size < GREEN__STACK_MIN) {
+        return -EINVAL;
+    }
+    struct provided provided = provide(sched, size);
+    struct green_job *task = provided.task;
+    if (task == NULL) {
+        return provided.err;
+    }
+    begin(sched, task, entry, arg, green__spawn_site);
+    if (options->name != NULL && green__worker_set_name(task, options->name) != 0) {
+        keep_or_give(sched, task);
+        return -ENOMEM;
+    }
+    task->save_fpu = options->save_fpu;
+    if (options->daemon) {
+        task->daemon = true;
+        sched->daemon_count++;
+    }
+    if (ret_task != NULL) { /* counted now: once it is in the list, other threads find it */
+        atomic_init(&task->references, 2);
+        *ret_task = task;
+    }
+    start(sched, task);
+    if (options->hibernate_ms > 0) {
+        green__hibernate_enlist(sched, task, options->hibernate_ms);
+    }
+    return 0;
+}
+
+int
+green__sched_spawn_plain(struct green__sched *sched, green_entry entry, void *arg, const void *site,
+                         struct green_job **ret_task)
+{
+    struct provided provided = provide(sched, GREEN__STACK_DEFAULT);
+    struct green_job *task = provided.task;
+    if (task == NULL) {
+        return provided.err;
+    }
+    begin(sched, task, entry, arg, site);
+    if (ret_task != NULL) {
+        atomic_init(&task->references, 2);
+        *ret_task = task;
+    }
+    start(sched, task);
+    return 0;
+}
+
+/* ---- the end of all ---- */
+
+static void
+cancel_all(struct green__sched *sched)
+{
+    struct green_job *task = NULL;
+    while ((task = green__sched_next_task(sched, task)) != NULL) {
+        green__wait_cancel(task);
+    }
+}
+
+void
+green__sched_finish(struct green__sched *sched)
+{
+    sched->ending = true;
+    while (sched->task_count > 0) {
+        /* The others may need the daemons to the end, and both may spawn more of either. */
+        if (sched->task_count == sched->daemon_count) {
+            cancel_all(sched);
+        }
+        green__wait_begin(sched->host);
+        green__wait_settle(sched->host);
+    }
+    sched->ending = false;
+    if (sched->leftover != NULL) {
+        green__sched_sweep(sched);
+    }
+    green__sched_take_inbox(sched);
+}
