@@ -54,16 +54,11 @@ acquire_slow(struct green_semaphore *semaphore, green_deadline deadline)
     }
     green__waiters_lock(&semaphore->waiters);
     uint64_t units = GREEN__LOAD(&semaphore->units);
-    while ((units & GREEN__CROWDED) == 0) {
-        bool taken = units >= ONE_UNIT;
-        uint64_t to = taken ? units - ONE_UNIT : units | GREEN__CROWDED;
-        if (GREEN__SWAP(&semaphore->units, &units, to)) {
-            if (taken) {
-                green__waiters_unlock(&semaphore->waiters);
-                return 0;
-            }
-            break;
-        }
+    while (units == 0 && !GREEN__SWAP(&semaphore->units, &units, GREEN__CROWDED)) {
+    }
+    if (units >= ONE_UNIT) { /* one has just been given back */
+        green__waiters_unlock(&semaphore->waiters);
+        return green_semaphore_acquire(semaphore, deadline);
     }
     err = green__waiters_wait(&semaphore->waiters, self, deadline, "a semaphore");
     if (err != 0) {
@@ -75,7 +70,9 @@ acquire_slow(struct green_semaphore *semaphore, green_deadline deadline)
 int
 green_semaphore_acquire(struct green_semaphore *semaphore, green_deadline deadline)
 {
-    return green__wait_is_clear() && take(semaphore) ? 0 : acquire_slow(semaphore, deadline);
+    bool likely = GREEN__LOAD(&semaphore->units) >= ONE_UNIT;
+    return likely && green__wait_is_clear() && take(semaphore) ? 0
+                                                               : acquire_slow(semaphore, deadline);
 }
 
 /** Hand one unit to who has waited longest; false when nobody does. */
