@@ -48,4 +48,22 @@ green__unlock(struct green__lock *lock)
     }
 }
 
+/** The same for sections that make no thread: while the process has one, nothing is written. */
+static inline void
+green__lock_brief(struct green__lock *lock)
+{
+    if (!green__alone()) {
+        green__lock(lock);
+    }
+}
+
+static inline void
+green__unlock_brief(struct green__lock *lock)
+{
+    /* It may have been locked when there were others, who are gone. */
+    if (!green__alone() || atomic_load_explicit(&lock->state, memory_order_relaxed) != 0) {
+        green__unlock(lock);
+    }
+}
+
 #endif

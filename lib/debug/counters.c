@@ -72,7 +72,7 @@ green_counters_get_own(struct green_counters *ret_counters)
     }
     struct green_counters own = {0};
     add_loop(self->sched, &own);
-    own.ready = self->sched->ready_count;
+    own.ready = green__sched_ready_count(self->sched);
     *ret_counters = own;
     return 0;
 }

@@ -170,7 +170,7 @@ green__survey_make(struct green__survey *survey, struct green__sched *sched)
 {
     survey->turns = atomic_load_explicit(&sched->counts.turns, memory_order_relaxed);
     survey->switches = atomic_load_explicit(&sched->counts.switches, memory_order_relaxed);
-    survey->ready = sched->ready_count;
+    survey->ready = green__sched_ready_count(sched);
     if (green__running == sched->host) {
         green__probe_here(survey->modules, &survey->host);
     }

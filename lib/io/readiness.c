@@ -92,7 +92,7 @@ static bool
 may_try_unreported(struct green__io *io, struct green__slot *slot, const struct green_job *self)
 {
     if (!io->engine->quietens || !slot->stream || slot->reader != NULL || self->callbacks > 0 ||
-        io->sched->ready_count < ROUND_MIN) {
+        green__sched_ready_count(io->sched) < ROUND_MIN) {
         return false;
     }
     if (slot->heat > 0) {

@@ -106,7 +106,6 @@ switch_keeping_fpu(struct green_job *from, struct green_job *to)
 static inline void
 switch_to(struct green__sched *sched, struct green_job *from, struct green_job *to)
 {
-    green__count(&sched->counts.switches);
     if (__builtin_expect(to->asleep, 0)) {
         green__hibernate_wake(to);
     }
@@ -178,8 +177,8 @@ count_look(struct green__sched *sched, uint64_t coarse)
     uint64_t last = atomic_load_explicit(&sched->stamp, memory_order_relaxed);
     uint64_t lag = coarse - last;
     green__count(&counts->turns);
-    green__count_set(&counts->ready, sched->ready_count);
-    green__count_most(&counts->ready_max, sched->ready_count);
+    green__count_set(&counts->ready, green__sched_ready_count(sched));
+    green__count_most(&counts->ready_max, green__sched_ready_count(sched));
     green__count_set(&counts->lag_ns, lag);
     green__count_most(&counts->lag_max_ns, lag);
 }
@@ -188,7 +187,7 @@ count_look(struct green__sched *sched, uint64_t coarse)
 static void
 turn(struct green__sched *sched)
 {
-    sched->budget = SWITCHES_PER_TURN;
+    sched->look_at = green__sched_switches(sched) + SWITCHES_PER_TURN;
     sched->round_end = NULL;
     uint64_t coarse = green__clock_coarse();
     int timeout_ms = poll_timeout(sched, coarse);
@@ -277,7 +276,6 @@ green__sched_switch(struct green__sched *sched, struct green_job *self)
         return;
     }
     green__sched_take(sched, next);
-    green__count(&sched->counts.switches);
     switch_plainly(self, next);
 }
 
@@ -295,7 +293,7 @@ green__sched_pace(struct green_job *self)
     }
     struct green__sched *sched = green__sched_own;
     self->streak = 0;
-    sched->budget -= sched->budget < SWITCHES_PER_STREAK ? sched->budget : SWITCHES_PER_STREAK;
+    sched->look_at -= sched->look_at < SWITCHES_PER_STREAK ? sched->look_at : SWITCHES_PER_STREAK;
     green__sched_ready(self);
     green__sched_switch(sched, self);
 }

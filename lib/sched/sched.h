@@ -45,7 +45,7 @@ enum green__tasks {
 /** What a scheduler counts, for people: written by its own thread, read by any. */
 struct green__counts {
     atomic_uint_fast64_t turns;
-    atomic_uint_fast64_t switches;
+    atomic_uint_fast64_t switches; /**< Workers taken from the run queue. */
     atomic_uint_fast64_t spawns;
     atomic_uint_fast64_t ends;
     atomic_uint_fast64_t parks;
@@ -84,15 +84,15 @@ green__count_most(atomic_uint_fast64_t *most, uint64_t value)
 struct green__sched {
     struct green_job *ready_first;
     struct green_job **ready_end; /**< Where the next one is to stand. */
-    size_t ready_count;
+    uint64_t readied;             /**< So many were put into the run queue. */
+    uint64_t look_at; /**< So many switches in all, and it is time to look at the outside world. */
     struct green_job *scout; /**< The last of those in the run queue that were fetched. */
     unsigned scouted;        /**< How many those are, the next one first. */
     unsigned walked;         /**< Of how many of them the stack's page was looked up. */
     struct green_job
         *round_end;  /**< The first who stood back in this round: its turn comes after the look. */
-    unsigned budget; /**< Switches left before the next look at the outside world. */
     bool ending;     /**< The thread waits for its last task. */
-    bool seeded;     /**< A deterministic run: the budget is always 0. */
+    bool seeded;     /**< A deterministic run: it is always time to look. */
     bool uv_touched; /**< uv_run() has not seen the newest handles yet. */
     atomic_bool waiting;           /**< For the outside world. */
     atomic_bool abandoned;         /**< A forked child's copy of one of its parent's. */
@@ -209,7 +209,20 @@ green__sched_ready(struct green_job *job)
     job->next = NULL;
     *sched->ready_end = job;
     sched->ready_end = &job->next;
-    sched->ready_count++;
+    sched->readied++;
+}
+
+static inline uint64_t
+green__sched_switches(const struct green__sched *sched)
+{
+    return atomic_load_explicit(&sched->counts.switches, memory_order_relaxed);
+}
+
+/** The run queue's length. */
+static inline size_t
+green__sched_ready_count(const struct green__sched *sched)
+{
+    return (size_t)(sched->readied - green__sched_switches(sched));
 }
 
 /** Whether it is the turn of the first in the run queue: else it is empty, or it is time to look
@@ -217,19 +230,18 @@ green__sched_ready(struct green_job *job)
 static inline bool
 green__sched_is_due(const struct green__sched *sched, const struct green_job *first)
 {
-    return first != NULL && sched->budget > 0 && first != sched->round_end;
+    return first != NULL && first != sched->round_end && green__sched_switches(sched) < sched->look_at;
 }
 
 /** Take it. */
 static inline void
 green__sched_take(struct green__sched *sched, struct green_job *first)
 {
-    sched->budget--;
+    green__count(&sched->counts.switches);
     sched->ready_first = first->next;
     if (sched->ready_first == NULL) {
         sched->ready_end = &sched->ready_first;
     }
-    sched->ready_count--;
     first->state = GREEN__RUNNING;
 }
 

@@ -39,7 +39,7 @@ start(struct green__sched *sched, uint64_t seed)
     }
     green__random_state = seed;
     sched->seeded = true;
-    sched->budget = 0;
+    sched->look_at = 0;
     sched->seed_budget = 0;
     sched->seed_began = green__clock_virtual;
     sched->seed_digest = DIGEST_BASIS;
@@ -77,17 +77,18 @@ green__seed_next(struct green__sched *sched)
     sched->scouted = 0; /* who is fetched may be the one whom we take */
     sched->walked = 0;
     struct green_job **place = &sched->ready_first;
-    uint32_t pick = green__random_below((uint32_t)sched->ready_count);
+    uint32_t count = (uint32_t)green__sched_ready_count(sched);
+    uint32_t pick = green__random_below(count);
     for (uint32_t i = 0; i < pick; i++) {
         place = &(*place)->next;
     }
     struct green_job *job = *place;
-    digest(sched, (uint64_t)sched->ready_count << 32 | pick);
+    digest(sched, (uint64_t)count << 32 | pick);
     *place = job->next;
     if (job->next == NULL) {
         sched->ready_end = place;
     }
-    sched->ready_count--;
+    green__count(&sched->counts.switches);
     job->state = GREEN__RUNNING;
     return job;
 }
@@ -95,7 +96,7 @@ green__seed_next(struct green__sched *sched)
 int
 green__seed_look(struct green__sched *sched, int timeout_ms)
 {
-    sched->budget = 0;
+    sched->look_at = 0;
     sched->seed_budget = 1 + green__random_below(PICKS_PER_TURN);
     if (timeout_ms == 0) {
         return 0;

@@ -35,10 +35,10 @@ green__sched_next_task(const struct green__sched *sched, const struct green_job 
 void
 green__sched_move_task(struct green__sched *sched, struct green_job *task, enum green__tasks to)
 {
-    green__lock(&sched->tasks_lock);
+    green__lock_brief(&sched->tasks_lock);
     green__list_remove(&task->member);
     green__list_append(sched->tasks[to].next, &task->member);
-    green__unlock(&sched->tasks_lock);
+    green__unlock_brief(&sched->tasks_lock);
 }
 
 /* ---- ends ---- */
@@ -145,9 +145,9 @@ task_main(void *arg)
     self->state = GREEN__ENDED;
     green__timers_unset(&sched->timers, &self->timer);
     green__hibernate_delist(sched, self);
-    green__lock(&sched->tasks_lock);
+    green__lock_brief(&sched->tasks_lock);
     green__list_remove(&self->member);
-    green__unlock(&sched->tasks_lock);
+    green__unlock_brief(&sched->tasks_lock);
     green__count(&sched->counts.ends);
     if (sched->task_count-- == GREEN__CROWD + 1) { /* nobody is fetched from now on */
         sched->scouted = 0;
@@ -168,7 +168,6 @@ task_main(void *arg)
     if (next == NULL) {
         next = sched->host;
     }
-    green__count(&sched->counts.switches);
     if (__builtin_expect(next->asleep, 0)) {
         green__hibernate_wake(next);
     }
@@ -249,9 +248,9 @@ begin(struct green__sched *sched, struct green_job *task, green_entry entry, voi
 static inline void
 start(struct green__sched *sched, struct green_job *task)
 {
-    green__lock(&sched->tasks_lock);
+    green__lock_brief(&sched->tasks_lock);
     green__list_append(&sched->tasks[GREEN__PLAIN], &task->member);
-    green__unlock(&sched->tasks_lock);
+    green__unlock_brief(&sched->tasks_lock);
     green__count(&sched->counts.spawns);
     if (sched->task_count++ == 0) { /* without tasks nobody looked, and nobody had to */
         green__count_set(&sched->stamp, green__clock_coarse());

@@ -145,9 +145,13 @@ park_in_loop(struct green_job *self, green_deadline limit)
     if (limit != GREEN_FOREVER && (self->timer.place == 0 || self->timer.when > limit)) {
         green__timers_set(&sched->timers, &self->timer, limit);
     }
-    self->deadline = limit;
+    if (self->deadline != limit) { /* here and below a store that is not needed is dearer */
+        self->deadline = limit;
+    }
     self->parked = (uint32_t)green__count(&sched->counts.parks);
-    self->streak = 0;
+    if (self->streak != 0) {
+        self->streak = 0;
+    }
     self->state = GREEN__PARKED;
     green__sched_switch(sched, self);
 }
@@ -266,7 +270,7 @@ withdraw(struct green__lock *lock, struct green_job *self, green_deadline deadli
     if (err == 0) {
         return 0;
     }
-    green__lock(lock);
+    green__lock_brief(lock);
     if (!green__list_empty(&self->own->waiter.link)) {
         green__list_remove(&self->own->waiter.link);
         if (err == -ETIMEDOUT) {
@@ -274,7 +278,7 @@ withdraw(struct green__lock *lock, struct green_job *self, green_deadline deadli
         }
         return err;
     }
-    green__unlock(lock);
+    green__unlock_brief(lock);
     /* Somebody chose us at the same moment: what he gave is ours, once his wake has come. */
     green__wait_settle(self);
     return 0;
@@ -288,7 +292,7 @@ green__wait_in(struct green__lock *lock, struct green__list *waiters, struct gre
     self->inside = true;
     green__wait_on(self, lock);
     green__list_append(waiters, &self->own->waiter.link);
-    green__unlock(lock);
+    green__unlock_brief(lock);
     return withdraw(lock, self, deadline, park(self, deadline, what));
 }
 
@@ -318,7 +322,7 @@ green__wait_for_owner(struct green__lock *lock, struct green__list *waiters,
     atomic_store_explicit(&waiter->owner_word, owner_word, memory_order_release);
     green__wait_on(self, owner_word);
     green__list_append(waiters, &waiter->link);
-    green__unlock(lock);
+    green__unlock_brief(lock);
     bool counts = want == GREEN__WANT_END
                       ? green__graph_joins(self, (struct green_job *)(void *)owner_word)
                       : green__graph_matters(self);

@@ -188,13 +188,13 @@ void green__waitq_init(struct green__waitq *queue);
 static inline void
 green__waitq_lock(struct green__waitq *queue)
 {
-    green__lock(&queue->lock);
+    green__lock_brief(&queue->lock);
 }
 
 static inline void
 green__waitq_unlock(struct green__waitq *queue)
 {
-    green__unlock(&queue->lock);
+    green__unlock_brief(&queue->lock);
 }
 
 /**

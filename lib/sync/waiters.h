@@ -60,7 +60,7 @@ green__waiters_guard(struct green_waiters *waiters)
 static inline struct green__list *
 green__waiters_lock(struct green_waiters *waiters)
 {
-    green__lock(green__waiters_guard(waiters));
+    green__lock_brief(green__waiters_guard(waiters));
     return green__waiters_list(waiters);
 }
 
@@ -69,7 +69,7 @@ green__waiters_lock(struct green_waiters *waiters)
 static inline void
 green__waiters_unlock(struct green_waiters *waiters)
 {
-    green__unlock(green__waiters_guard(waiters));
+    green__unlock_brief(green__waiters_guard(waiters));
 }
 
 /** Before an object ends: nobody waits, and who woke the last waiter has let go. */

@@ -63,7 +63,7 @@ GREEN_API int green_dump_on_signal(int signo, int (*where)(void *arg), void *arg
 /** What a loop has done since it was made, or all loops of the process together. */
 struct green_counters {
     uint64_t turns;       /**< Looks at the outside world. */
-    uint64_t switches;    /**< From one stack to another. */
+    uint64_t switches;    /**< Times that a worker got the processor. */
     uint64_t spawns;      /**< Tasks spawned. */
     uint64_t parks;       /**< Waits that gave the processor to others. */
     uint64_t inbox_wakes; /**< Tasks that another thread has woken or cancelled. */
