@@ -47,12 +47,19 @@ green__list_append(struct green__list *list, struct green__list *member)
     list->previous = member;
 }
 
+/** Take a member out of the list that it is in, and leave its own links as they are. */
+static inline void
+green__list_unlink(struct green__list *member)
+{
+    member->previous->next = member->next;
+    member->next->previous = member->previous;
+}
+
 /** Take a member out of the list that it is in; one that is in none is left alone. */
 static inline void
 green__list_remove(struct green__list *member)
 {
-    member->previous->next = member->next;
-    member->next->previous = member->previous;
+    green__list_unlink(member);
     green__list_init(member);
 }
 

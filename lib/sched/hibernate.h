@@ -42,6 +42,7 @@ green__hibernate_delist(struct green__sched *sched, struct green_job *task)
 {
     if (task->own->hibernate_ms > 0) {
         green__hibernate_leave(sched, task);
+        task->own->hibernate_ms = 0;
     }
 }
 

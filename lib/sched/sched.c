@@ -68,7 +68,7 @@ fetch_ahead(struct green__sched *sched)
 }
 
 struct green_job *
-green__sched_next(struct green__sched *sched)
+green__sched_next_of_any(struct green__sched *sched)
 {
     struct green_job *job = sched->ready_first;
     if (!green__sched_is_due(sched, job)) {
@@ -104,7 +104,7 @@ switch_keeping_fpu(struct green_job *from, struct green_job *to)
 }
 
 static inline void
-switch_to(struct green__sched *sched, struct green_job *from, struct green_job *to)
+switch_to(struct green_job *from, struct green_job *to)
 {
     if (__builtin_expect(to->asleep, 0)) {
         green__hibernate_wake(to);
@@ -234,7 +234,7 @@ run(struct green__sched *sched)
             if (job == host) {
                 return;
             }
-            switch_to(sched, host, job);
+            switch_to(host, job);
             if (host->state == GREEN__RUNNING) { /* a task has taken it from the run queue */
                 return;
             }
@@ -254,9 +254,9 @@ switch_from_any(struct green__sched *sched, struct green_job *self)
         run(sched);
         return;
     }
-    struct green_job *next = green__sched_next(sched);
+    struct green_job *next = green__sched_next_of_any(sched);
     if (next != self) {
-        switch_to(sched, self, next != NULL ? next : sched->host);
+        switch_to(self, next != NULL ? next : sched->host);
     }
 }
 

@@ -230,7 +230,8 @@ green__sched_ready_count(const struct green__sched *sched)
 static inline bool
 green__sched_is_due(const struct green__sched *sched, const struct green_job *first)
 {
-    return first != NULL && first != sched->round_end && green__sched_switches(sched) < sched->look_at;
+    return first != NULL && first != sched->round_end &&
+           green__sched_switches(sched) < sched->look_at;
 }
 
 /** Take it. */
@@ -245,10 +246,6 @@ green__sched_take(struct green__sched *sched, struct green_job *first)
     first->state = GREEN__RUNNING;
 }
 
-/** Take the next worker from the run queue; NULL when there is none or when it is time to look
- * outside. */
-struct green_job *green__sched_next(struct green__sched *sched);
-
 #define GREEN__LINE 64 /**< Of the cache. */
 
 /** With more tasks than this, what the next one touches is not sure to be in a nearby cache. */
@@ -258,6 +255,22 @@ static inline bool
 green__sched_crowded(const struct green__sched *sched)
 {
     return sched->task_count > GREEN__CROWD;
+}
+
+/** See green__sched_next(). */
+struct green_job *green__sched_next_of_any(struct green__sched *sched);
+
+/** Take the next worker from the run queue; NULL when there is none or when it is time to look
+ * outside. */
+static inline struct green_job *
+green__sched_next(struct green__sched *sched)
+{
+    struct green_job *first = sched->ready_first;
+    if (!green__sched_is_due(sched, first) || green__sched_crowded(sched)) {
+        return green__sched_next_of_any(sched);
+    }
+    green__sched_take(sched, first);
+    return first;
 }
 
 /** Have the part of a control block brought near that a switch or a wait touches. */

@@ -146,7 +146,7 @@ task_main(void *arg)
     green__timers_unset(&sched->timers, &self->timer);
     green__hibernate_delist(sched, self);
     green__lock_brief(&sched->tasks_lock);
-    green__list_remove(&self->member);
+    green__list_unlink(&self->member);
     green__unlock_brief(&sched->tasks_lock);
     green__count(&sched->counts.ends);
     if (sched->task_count-- == GREEN__CROWD + 1) { /* nobody is fetched from now on */
@@ -159,7 +159,11 @@ task_main(void *arg)
     if (sched->ending && sched->task_count == sched->daemon_count) {
         green__wait_wake(sched->host);
     }
-    green__worker_end(self, value);
+    /* Who could ask, or join, would have a reference: there is only ours, and the task has left the
+     * list, where others might have got one. */
+    if (atomic_load_explicit(&self->references, memory_order_acquire) != 1 || self->hooks != NULL) {
+        green__worker_end(self, value);
+    }
     sched->leftover = self;
     if (self->save_fpu) {
         fesetenv(FE_DFL_ENV);
@@ -200,6 +204,7 @@ make(struct green__sched *sched, size_t stack_size)
     if (task != NULL) {
         sched->free_jobs = task->next;
         sched->free_job_count--;
+        green__worker_clear(task);
     } else {
         task = green__alloc_zeroed(sizeof *task);
         if (task == NULL) {
@@ -209,8 +214,10 @@ make(struct green__sched *sched, size_t stack_size)
         green__worker_make(task);
     }
     sched->stack_count++;
+    task->sched = sched;
     task->stack_class = stack.class;
     task->own = (struct green__own *)((char *)stack.low + stack.size) - 1;
+    green__own_init(task->own, task);
     return (struct provided){task, 0};
 }
 
@@ -229,19 +236,11 @@ provide(struct green__sched *sched, size_t stack_size)
 
 /** Let it begin another life, with one reference. */
 static inline void
-begin(struct green__sched *sched, struct green_job *task, green_entry entry, void *arg,
-      const void *site)
+begin(struct green_job *task, green_entry entry, void *arg, const void *site)
 {
-    struct green__own *own = task->own;
-    struct green__stack_class *class = task->stack_class;
-    green__worker_clear(task);
-    green__worker_renew(task, GREEN_TASK, entry, arg, site);
-    task->sched = sched;
-    task->own = own;
-    task->stack_class = class;
-    green__own_init(own, task);
-    struct green__stack stack = green__stack_at(own + 1, class);
-    green__context_make(&task->context, stack.low, stack.size - sizeof *own, task_main, task);
+    struct green__stack stack = stack_of(task);
+    green__worker_renew(task, entry, arg, site);
+    green__context_make(&task->context, stack.low, stack.size - sizeof *task->own, task_main, task);
 }
 
 /** Let others find it, and have its turn. */
@@ -271,7 +270,7 @@ green__sched_spawn(struct green__sched *sched, green_entry entry, void *arg,
     if (task == NULL) {
         return provided.err;
     }
-    begin(sched, task, entry, arg, green__spawn_site);
+    begin(task, entry, arg, green__spawn_site);
     if (options->name != NULL && green__worker_set_name(task, options->name) != 0) {
         keep_or_give(sched, task);
         return -ENOMEM;
@@ -301,7 +300,7 @@ green__sched_spawn_plain(struct green__sched *sched, green_entry entry, void *ar
     if (task == NULL) {
         return provided.err;
     }
-    begin(sched, task, entry, arg, site);
+    begin(task, entry, arg, site);
     if (ret_task != NULL) {
         atomic_init(&task->references, 2);
         *ret_task = task;

@@ -36,18 +36,14 @@ green__worker_make(struct green_job *job)
     green__waitq_init(&job->end);
 }
 
-static void
-init(struct green_job *job, enum green_kind kind, green_entry entry, void *arg)
-{
-    green__worker_make(job);
-    green__worker_renew(job, kind, entry, arg, green__spawn_site);
-}
-
 void
 green__host_init(struct green__host *host, enum green_kind kind, green_entry entry, void *arg,
                  void (*release)(struct green_job *job))
 {
-    init(&host->job, kind, entry, arg);
+    green__worker_make(&host->job);
+    green__worker_renew(&host->job, entry, arg, green__spawn_site);
+    host->job.kind = (uint8_t)kind;
+    host->job.state = GREEN__RUNNING;
     green__own_init(&host->own, &host->job);
     host->job.own = &host->own;
     green__list_init(&host->registered);
@@ -63,6 +59,7 @@ green__own_fini_slow(struct green__own *own)
     if (own->fiber != NULL) {
         green__fiber_end_worker(own);
     }
+    green__own_init(own, own->waiter.job);
 }
 
 int
@@ -265,7 +262,7 @@ green__worker_unhook(struct green_job *job, struct green__hook *hook)
 }
 
 void
-green__worker_end_known(struct green_job *job, intptr_t value)
+green__worker_end(struct green_job *job, intptr_t value)
 {
     green__waitq_lock(&job->end);
     if (!job->announced) {

@@ -251,7 +251,7 @@ green__worker_stack(const struct green_job *job)
     return green__stack_at(job->own + 1, job->stack_class);
 }
 
-/** Make a zeroed control block ready for green__worker_renew(). */
+/** Make a control block of zeros ready for green__worker_renew(). */
 void green__worker_make(struct green_job *job);
 
 /** Set the members of a zeroed worker that is no task that are not zero at first; one reference. */
@@ -294,7 +294,7 @@ green__worker_zero(void *start, size_t size)
     memset(bytes, 0, size);
 }
 
-/** Make the control block of a worker that has ended and was let go of ready for another one. */
+/** Make the control block of a worker that has ended and was let go of as good as new. */
 static inline void
 green__worker_clear(struct green_job *job)
 {
@@ -310,12 +310,12 @@ green__own_init(struct green__own *own, struct green_job *job)
     green__list_init(&own->waiter.link);
 }
 
-/** Let go of it. */
+/** Let go of what it holds: then it is as it began. */
 static inline void
 green__own_fini(struct green__own *own)
 {
     if (own->several != NULL || own->more_reads != NULL || own->locals != NULL ||
-        own->fiber != NULL) {
+        own->fiber != NULL || own->holds != 0) {
         green__own_fini_slow(own);
     }
 }
@@ -334,19 +334,26 @@ green__worker_next_id(void)
     return atomic_fetch_add_explicit(&green__worker_last_id, 1, memory_order_relaxed) + 1;
 }
 
-/** Begin a life of such a control block, with one reference. */
+/**
+ * Begin another life of a control block, with one reference: as a task.
+ *
+ * Written is what the last life may have left otherwise: the rest is as good as new, or is not
+ * looked at before it has been set.
+ */
 static inline void
-green__worker_renew(struct green_job *job, enum green_kind kind, green_entry entry, void *arg,
-                    const void *site)
+green__worker_renew(struct green_job *job, green_entry entry, void *arg, const void *site)
 {
-    job->kind = (uint8_t)kind;
-    job->state = kind == GREEN_TASK ? GREEN__NEW : GREEN__RUNNING;
+    job->scopes = NULL;
+    memset(&job->attention, 0,
+           offsetof(struct green_job, parked) - offsetof(struct green_job, attention));
     job->entry = entry;
     job->arg = arg;
     job->id = green__worker_next_id();
     job->spawned_at = site;
     atomic_init(&job->references, 1);
 }
+
+_Static_assert(GREEN_TASK == 0 && GREEN__NEW == 0, "what is cleared is a new task");
 
 /** What few workers ever have; see green__worker_finish(). */
 void green__locals_end(struct green__own *own);
@@ -382,26 +389,8 @@ const char *green__name_numbered(const char *kind, uint64_t number, char buffer[
  * the lock open. Once for each job. */
 void green__worker_announce(struct green_job *job, intptr_t value);
 
-/** The end of a worker that others may know. */
-void green__worker_end_known(struct green_job *job, intptr_t value);
-
 /** Announce the end, if that was not done yet, and wake those who join. */
-static inline void
-green__worker_end(struct green_job *job, intptr_t value)
-{
-    if (job->kind != GREEN_TASK ||
-        atomic_load_explicit(&job->references, memory_order_acquire) != 1 || job->hooks != NULL) {
-        green__worker_end_known(job, value);
-        return;
-    }
-    /* Who could join, or ask, would have a reference: there is only that of who calls. A task has
-     * left its scheduler's list, where others might have got one. */
-    if (!job->announced) {
-        job->announced = true;
-        job->value = value;
-    }
-    job->ended = true;
-}
+void green__worker_end(struct green_job *job, intptr_t value);
 
 /** Call a hook that is in no list: nothing in it may wait. */
 void green__hook_call(struct green__hook *hook, void *source);
