@@ -99,9 +99,8 @@ green_job_join(struct green_job *job, intptr_t *ret_value, green_deadline deadli
         if (job->ended) {
             green__waitq_unlock(&job->end);
         } else {
-            err = green__wait_for_owner(&job->end.lock, &job->end.waiters,
-                                        (const uintptr_t *)(void *)job, GREEN__WANT_END, self,
-                                        deadline, "the end of a job");
+            err = green__wait_for_owner(&job->end, (const uintptr_t *)(void *)job, GREEN__WANT_END,
+                                        self, deadline, "the end of a job");
             if (err != 0) {
                 green__waitq_unlock(&job->end);
             }

@@ -204,7 +204,6 @@ make(struct green__sched *sched, size_t stack_size)
     if (task != NULL) {
         sched->free_jobs = task->next;
         sched->free_job_count--;
-        green__worker_clear(task);
     } else {
         task = green__alloc_zeroed(sizeof *task);
         if (task == NULL) {

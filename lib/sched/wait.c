@@ -270,7 +270,7 @@ withdraw(struct green__lock *lock, struct green_job *self, green_deadline deadli
     if (err == 0) {
         return 0;
     }
-    green__lock_brief(lock);
+    green__lock(lock);
     if (!green__list_empty(&self->own->waiter.link)) {
         green__list_remove(&self->own->waiter.link);
         if (err == -ETIMEDOUT) {
@@ -278,7 +278,7 @@ withdraw(struct green__lock *lock, struct green_job *self, green_deadline deadli
         }
         return err;
     }
-    green__unlock_brief(lock);
+    green__unlock(lock);
     /* Somebody chose us at the same moment: what he gave is ours, once his wake has come. */
     green__wait_settle(self);
     return 0;
@@ -310,9 +310,9 @@ is_closed(struct green_job *self, const char *what)
 }
 
 int
-green__wait_for_owner(struct green__lock *lock, struct green__list *waiters,
-                      const uintptr_t *owner_word, enum green__want want, struct green_job *self,
-                      green_deadline deadline, const char *what)
+green__wait_for_owner(struct green__waitq *queue, const uintptr_t *owner_word,
+                      enum green__want want, struct green_job *self, green_deadline deadline,
+                      const char *what)
 {
     struct green__waiter *waiter = &self->own->waiter;
     green__wait_begin(self);
@@ -321,8 +321,8 @@ green__wait_for_owner(struct green__lock *lock, struct green__list *waiters,
     waiter->steady = green__wait_limit(self, deadline) == GREEN_FOREVER;
     atomic_store_explicit(&waiter->owner_word, owner_word, memory_order_release);
     green__wait_on(self, owner_word);
-    green__list_append(waiters, &waiter->link);
-    green__unlock_brief(lock);
+    green__list_append(&queue->waiters, &waiter->link);
+    green__waitq_unlock(queue);
     bool counts = want == GREEN__WANT_END
                       ? green__graph_joins(self, (struct green_job *)(void *)owner_word)
                       : green__graph_matters(self);
@@ -334,7 +334,7 @@ green__wait_for_owner(struct green__lock *lock, struct green__list *waiters,
         green__graph_leave(self);
     }
     atomic_store_explicit(&waiter->owner_word, NULL, memory_order_relaxed);
-    return withdraw(lock, self, deadline, err);
+    return withdraw(&queue->lock, self, deadline, err);
 }
 
 int

@@ -222,9 +222,9 @@ int green__wait_in(struct green__lock *lock, struct green__list *waiters, struct
  * @param owner_word  Names the owner; of GREEN__WANT_END the job itself.
  * @return As green__wait_in(), and -EDEADLK when that would be for ever.
  */
-int green__wait_for_owner(struct green__lock *lock, struct green__list *waiters,
-                          const uintptr_t *owner_word, enum green__want want,
-                          struct green_job *self, green_deadline deadline, const char *what);
+int green__wait_for_owner(struct green__waitq *queue, const uintptr_t *owner_word,
+                          enum green__want want, struct green_job *self, green_deadline deadline,
+                          const char *what);
 
 /** Wake who has waited longest; the caller holds the lock. False when nobody waits. */
 bool green__waitq_wake_one(struct green__waitq *queue);

@@ -233,7 +233,7 @@ green__worker_announce(struct green_job *job, intptr_t value)
     job->value = value;
     job->announced = true;
     struct green__list *link;
-    while (job->hooks != NULL && (link = green__ring_shift(&job->hooks)) != NULL) {
+    while ((link = green__ring_shift(&job->hooks)) != NULL) {
         green__waitq_unlock(&job->end);
         green__hook_call(GREEN__CONTAINER(link, struct green__hook, link), job);
         green__waitq_lock(&job->end);
@@ -265,8 +265,11 @@ void
 green__worker_end(struct green_job *job, intptr_t value)
 {
     green__waitq_lock(&job->end);
-    if (!job->announced) {
+    if (!job->announced && job->hooks != NULL) {
         green__worker_announce(job, value);
+    } else if (!job->announced) {
+        job->value = value;
+        job->announced = true;
     }
     job->ended = true;
     struct green__list *link;

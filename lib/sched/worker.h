@@ -195,8 +195,7 @@ struct green_job {
     struct green_job *inbox_next;
     _Atomic(char *) name; /**< Allocated; NULL until given or asked for. */
 
-    /* The end of a worker leaves these as its beginning found them. A control block that is used
-     * again keeps them: see green__worker_clear(). */
+    /* The end of a worker leaves these as its beginning found them. */
     struct green__waitq end;   /**< Any thread: those who join; its lock guards `ended`. */
     struct green__list *hooks; /**< A ring: called before `ended`; guarded by the same lock. */
     struct green__list member; /**< A task: of its scheduler's; else of those joined at exit. */
@@ -292,13 +291,6 @@ green__worker_zero(void *start, size_t size)
         memset(bytes, 0, PIECE);
     }
     memset(bytes, 0, size);
-}
-
-/** Make the control block of a worker that has ended and was let go of as good as new. */
-static inline void
-green__worker_clear(struct green_job *job)
-{
-    green__worker_zero(job, offsetof(struct green_job, end));
 }
 
 /** Begin what a worker has for itself. */

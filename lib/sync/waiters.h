@@ -40,15 +40,22 @@ _Static_assert(sizeof(struct green_waiters) == sizeof(struct green__waitq) &&
          : __atomic_compare_exchange_n(place, expected, to, false, __ATOMIC_ACQ_REL, \
                                        __ATOMIC_ACQUIRE))
 
-/** The list of the waiters, whose lock is held. */
+/** The waiters as a queue, whose lock is held. */
+static inline struct green__waitq *
+green__waiters_queue(struct green_waiters *waiters)
+{
+    struct green__waitq *queue = (struct green__waitq *)(void *)waiters;
+    if (queue->waiters.next == NULL) {
+        green__list_init(&queue->waiters);
+    }
+    return queue;
+}
+
+/** Their list. */
 static inline struct green__list *
 green__waiters_list(struct green_waiters *waiters)
 {
-    struct green__list *list = &((struct green__waitq *)(void *)waiters)->waiters;
-    if (list->next == NULL) {
-        green__list_init(list);
-    }
-    return list;
+    return &green__waiters_queue(waiters)->waiters;
 }
 
 static inline struct green__lock *
@@ -139,8 +146,8 @@ green__waiters_wait_owner(struct green_waiters *waiters, const uintptr_t *owner_
                           enum green__want want, struct green_job *self, green_deadline deadline,
                           const char *what)
 {
-    return green__wait_for_owner(green__waiters_guard(waiters), green__waiters_list(waiters),
-                                 owner_word, want, self, deadline, what);
+    return green__wait_for_owner(green__waiters_queue(waiters), owner_word, want, self, deadline,
+                                 what);
 }
 
 /* ---- between the primitives ---- */
