@@ -180,6 +180,10 @@ START_TEST(idle_children_that_die_are_replaced)
     struct green_executor *executor = make(2, true);
     for (int i = 0; i < 6; i++) {
         intptr_t pid = take(submit(executor, own_pid, NULL));
+        if (pid == -EOWNERDEAD) { /* the one that was killed before had not been met again */
+            pid = take(submit(executor, own_pid, NULL));
+        }
+        ck_assert_int_gt(pid, 0);
         ck_assert_int_eq(kill((pid_t)pid, SIGKILL), 0);
         ck_assert(dies((pid_t)pid));
         /* Nobody looked at it since: the work that finds it so may be lost, and no other. */
