@@ -103,10 +103,12 @@ measure(struct green__sched *sched, const struct green_job *task)
     green__count_most(&sched->counts.high_water, green__stack_high_water(&stack));
 }
 
-/** Let go of a task's stack and of a reference to it. */
+/** Let go of a task's stack, on which nothing runs, and of a reference to it. */
 static inline void
 keep_or_give(struct green__sched *sched, struct green_job *task)
 {
+    green__context_drop(&task->context);
+    green__own_fini(task->own);
     if (atomic_load_explicit(&task->references, memory_order_acquire) == 1 &&
         atomic_load_explicit(&task->name, memory_order_relaxed) == NULL &&
         green__stack_may_keep(task->stack_class)) {
