@@ -64,8 +64,7 @@ struct green__slot {
         closes;    /**< What green__held_closes() said: when it grows, another thread closed it. */
     uint8_t ready; /**< Reported, or not known: trying is worth while. */
     uint8_t armed; /**< What the engine watches, and what else it notes here. */
-    uint8_t heat;  /**< How often trying without a report has paid, or, of a listener, how often
-                        it is not tried: see readiness.c. */
+    uint8_t heat;  /**< How often trying without a report has paid: see readiness.c. */
     uint8_t calm;  /**< Of a listener: accepts since the last pace. */
     bool standing_back; /**< Its reader stands in the run queue, to try without a report. */
     bool stream;        /**< A byte stream of ours: a short read means that it is empty. */

@@ -325,23 +325,6 @@ has_queue(int fd)
     return poll(&entry, 1, 0) != 0; /* who finds out why it failed is the accept */
 }
 
-/** Where nobody stood behind the last connection, so many are taken without a look behind them. */
-#define LOOKS_LEFT_OUT 7
-
-/** Whether to accept once more before the listener is reported again. Where clients come one by one
- * it is not even looked at: whoever did stand there is reported soon. */
-static bool
-goes_on(struct green__slot *slot, int fd)
-{
-    if (slot->heat > 0) {
-        slot->heat--;
-        return false;
-    }
-    bool queued = has_queue(fd);
-    slot->heat = queued ? 0 : LOOKS_LEFT_OUT;
-    return queued;
-}
-
 int
 green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, socklen_t *length)
 {
@@ -355,7 +338,7 @@ green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, soc
         slot->nonblocking = true;
         slot->tcp = is_tcp(fd);
     } else if (slot->ready & (GREEN__READABLE | GREEN__HUNG_UP)) {
-        due = goes_on(slot, fd);
+        due = has_queue(fd);
     }
     for (;; due = true) {
         int connection = -1;
