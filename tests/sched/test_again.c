@@ -102,18 +102,16 @@ is_new(void)
 
 START_TEST(nothing_is_left_of_a_life)
 {
-    static const struct green_spawn_options options[] = {
-        GREEN_SPAWN_OPTIONS,
-        {.save_fpu = true},
-        {.hibernate_ms = 1000},
-        {.daemon = true},
-    };
+    static const struct green_spawn_options rounds = {.save_fpu = true};
+    static const struct green_spawn_options rests = {.hibernate_ms = 1000};
+    static const struct green_spawn_options daemon = {.daemon = true};
+    static const struct green_spawn_options *const options[] = {NULL, &rounds, &rests, &daemon};
     ck_assert_int_eq(green_local_create(NULL, &key), 0);
     for (int i = 0; i <= GREEN__READS_MAX; i++) {
         green_rwlock_init(&rwlocks[i]);
     }
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        ck_assert_int_eq(green_spawn_as(GREEN_TASK, wear, NULL, &options[i], NULL), 0);
+        ck_assert_int_eq(green_spawn_as(GREEN_TASK, wear, NULL, options[i], NULL), 0);
         let_them_end();
         ck_assert_msg(is_new(), "options %zu", i);
     }
