@@ -283,15 +283,19 @@ class_for(struct green__stack_pool *pool, size_t size)
     return class;
 }
 
+struct green__stack_class *
+green__stack_choose(struct green__stack_pool *pool, size_t size)
+{
+    struct green__stack_class *class = pool->classes;
+    return class != NULL && class->asked == size ? class : class_for(pool, size);
+}
+
 int
 green__stack_provide(struct green__stack_pool *pool, size_t size)
 {
-    struct green__stack_class *class = pool->classes;
-    if (class == NULL || class->asked != size) {
-        class = class_for(pool, size);
-        if (class == NULL) {
-            return -ENOMEM;
-        }
+    struct green__stack_class *class = green__stack_choose(pool, size);
+    if (class == NULL) {
+        return -ENOMEM;
     }
     if (class->count > 0) {
         return 0;

@@ -46,7 +46,8 @@ struct green__stack_class {
     size_t capacity;
     size_t count;
     size_t cold;                     /**< Of the pile, so many of the first have no pages. */
-    size_t kept;                     /**< Unused ones that are not on the pile. */
+    size_t kept;                     /**< Unused ones that are not on the pile, */
+    void *keeper;                    /**< and how their user finds them; NULL at first. */
     struct green__stack_slab *slabs; /**< The newest first; the others are all handed out. */
     size_t next_slots;
     size_t handed_out;
@@ -109,8 +110,10 @@ green__stack_at(void *top, struct green__stack_class *class)
     return (struct green__stack){(char *)top - size, size, class};
 }
 
-/** See to it that the first class is that of a size, and has a stack on its pile; an error as of
- * green__stack_take(). */
+/** See to it that the first class is that of a size, and return it; NULL without memory. */
+struct green__stack_class *green__stack_choose(struct green__stack_pool *pool, size_t size);
+
+/** See to it besides that it has a stack on its pile; an error as of green__stack_take(). */
 int green__stack_provide(struct green__stack_pool *pool, size_t size);
 
 /**

@@ -277,9 +277,9 @@ green__sched_destroy(struct green__sched *sched)
     if (err != 0) {
         green__misuse("a libuv handle is still open in a loop whose thread ends");
     }
+    green__sched_free_tasks(sched);
     fini_parts(sched);
     green__hibernate_fini(sched);
-    green__sched_free_tasks(sched);
     green__free(sched);
 }
 

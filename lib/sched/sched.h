@@ -106,8 +106,7 @@ struct green__sched {
     struct green__poller *poller;
     struct green__stack_pool *stacks;
     struct green__dormitory *dormitory; /**< NULL until a task may hibernate. */
-    struct green_job *kept_tasks;       /**< Ended ones that nobody refers to, with their stacks, */
-    struct green_job *free_jobs;        /**< and control blocks alone. */
+    struct green_job *free_jobs;        /**< Control blocks that nobody refers to. */
     size_t free_job_count;
     size_t stack_count;                     /**< Of tasks, the kept ones included. */
     struct green__list tasks[GREEN__SORTS]; /**< See green__sched_next_task(). */
@@ -186,7 +185,7 @@ void green__sched_release(struct green_job *task);
 /** See to what the task that ended last left behind. Never on that task's stack. */
 void green__sched_sweep(struct green__sched *sched);
 
-/** The scheduler ends: free the control blocks that are kept. */
+/** The scheduler ends: free the control blocks that are kept, while there are the stacks. */
 void green__sched_free_tasks(struct green__sched *sched);
 
 /**

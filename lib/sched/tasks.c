@@ -54,12 +54,24 @@ stack_of(const struct green_job *task)
 
 /** Keep a task that nobody refers to with its stack. */
 static inline void
-keep(struct green__sched *sched, struct green_job *task)
+keep(struct green_job *task)
 {
     struct green__stack stack = stack_of(task);
     green__stack_keep(&stack);
-    task->next = sched->kept_tasks;
-    sched->kept_tasks = task;
+    task->next = task->stack_class->keeper;
+    task->stack_class->keeper = task;
+}
+
+/** The one of a class that was kept last; NULL when there is none. */
+static inline struct green_job *
+take_kept(struct green__stack_class *class)
+{
+    struct green_job *task = class->keeper;
+    if (task != NULL) {
+        class->keeper = task->next;
+        green__stack_reuse(class);
+    }
+    return task;
 }
 
 void
@@ -82,9 +94,12 @@ void
 green__sched_free_tasks(struct green__sched *sched)
 {
     struct green_job *next;
-    for (struct green_job *task = sched->kept_tasks; task != NULL; task = next) {
-        next = task->next;
-        green__free(task);
+    struct green__stack_class *class = sched->stacks->classes;
+    for (; class != NULL; class = class->next) {
+        struct green_job *task;
+        while ((task = take_kept(class)) != NULL) {
+            green__free(task);
+        }
     }
     for (struct green_job *job = sched->free_jobs; job != NULL; job = next) {
         next = job->next;
@@ -112,7 +127,7 @@ keep_or_give(struct green__sched *sched, struct green_job *task)
     if (atomic_load_explicit(&task->references, memory_order_acquire) == 1 &&
         atomic_load_explicit(&task->name, memory_order_relaxed) == NULL &&
         green__stack_may_keep(task->stack_class)) {
-        keep(sched, task);
+        keep(task);
         return;
     }
     struct green__stack stack = stack_of(task);
@@ -189,10 +204,16 @@ struct provided {
     int err;
 };
 
-/** Make one with a stack of this size. */
+/** One with a stack of this size, where the last one asked for was of another, or none is kept:
+ * then it is new. */
 static struct provided
-make(struct green__sched *sched, size_t stack_size)
+find(struct green__sched *sched, size_t stack_size)
 {
+    struct green__stack_class *class = green__stack_choose(sched->stacks, stack_size);
+    struct green_job *task = class != NULL ? take_kept(class) : NULL;
+    if (task != NULL) {
+        return (struct provided){task, 0};
+    }
     struct green__stack stack;
     /* One timer a task and one for the host. */
     int err = green__timers_reserve(&sched->timers, sched->stack_count + 2);
@@ -202,7 +223,7 @@ make(struct green__sched *sched, size_t stack_size)
     if (err != 0) {
         return (struct provided){NULL, err};
     }
-    struct green_job *task = sched->free_jobs;
+    task = sched->free_jobs;
     if (task != NULL) {
         sched->free_jobs = task->next;
         sched->free_job_count--;
@@ -226,13 +247,11 @@ make(struct green__sched *sched, size_t stack_size)
 static inline struct provided
 provide(struct green__sched *sched, size_t stack_size)
 {
-    struct green_job *task = sched->kept_tasks;
-    if (task == NULL || task->stack_class->asked != stack_size) {
-        return make(sched, stack_size);
+    struct green__stack_class *class = sched->stacks->classes;
+    if (class == NULL || class->asked != stack_size || class->keeper == NULL) {
+        return find(sched, stack_size);
     }
-    sched->kept_tasks = task->next;
-    green__stack_reuse(task->stack_class);
-    return (struct provided){task, 0};
+    return (struct provided){take_kept(class), 0};
 }
 
 /** Let it begin another life, with one reference. */

@@ -149,6 +149,15 @@ START_TEST(each_has_a_stack_of_its_size)
         let_them_end();
         ck_assert_uint_eq(size, sizes[i]);
     }
+    /* There is one of each: that of its size is the next one, whatever came between. */
+    const struct green__stack_class *class = green__sched_own->stacks->classes;
+    int classes = 0;
+    for (; class != NULL; class = class->next) {
+        ck_assert_uint_eq(class->handed_out, 1);
+        ck_assert_uint_eq(class->kept, 1);
+        classes++;
+    }
+    ck_assert_int_eq(classes, 3);
 }
 END_TEST
 
@@ -165,8 +174,7 @@ warm(size_t *ret_kept)
 {
     const struct green__stack_class *class = green__sched_own->stacks->classes;
     size_t kept = 0;
-    for (const struct green_job *task = green__sched_own->kept_tasks; task != NULL;
-         task = task->next) {
+    for (const struct green_job *task = class->keeper; task != NULL; task = task->next) {
         kept++;
     }
     ck_assert_uint_eq(kept, class->kept);
