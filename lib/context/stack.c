@@ -45,9 +45,7 @@ green__stack_pool_stats(const struct green__stack_pool *pool, struct green__stac
 {
     ret_stats->slabs = atomic_load_explicit(&pool->slabs, memory_order_relaxed);
     ret_stats->bytes = atomic_load_explicit(&pool->bytes, memory_order_relaxed);
-    size_t kept = atomic_load_explicit(&pool->kept, memory_order_relaxed);
-    size_t used = atomic_load_explicit(&pool->used, memory_order_relaxed);
-    ret_stats->used = used > kept ? used - kept : 0; /* they may change in between */
+    ret_stats->used = atomic_load_explicit(&pool->used, memory_order_relaxed);
 }
 
 static size_t

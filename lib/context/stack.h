@@ -45,8 +45,9 @@ struct green__stack_class {
     void **pile;       /**< The tops of stacks that nobody uses. */
     size_t capacity;
     size_t count;
-    size_t cold;  /**< Of the pile, so many of the first have no pages. */
-    void *keeper; /**< How their user finds those that it keeps; NULL at first. */
+    size_t cold;                     /**< Of the pile, so many of the first have no pages. */
+    size_t kept;                     /**< Unused ones that are not on the pile, */
+    void *keeper;                    /**< and how their user finds them; NULL at first. */
     struct green__stack_slab *slabs; /**< The newest first; the others are all handed out. */
     size_t next_slots;
     size_t handed_out;
@@ -58,8 +59,7 @@ struct green__stack_pool {
     /* Written by its own thread, read by any. */
     atomic_size_t slabs;
     atomic_size_t bytes;
-    atomic_size_t used; /**< Taken and not given back. */
-    atomic_size_t kept; /**< Of those, the ones that their users keep unused. */
+    atomic_size_t used;
 };
 
 /** One stack. The guard page lies just below `low`; [low, low + size) is usable. */
@@ -145,12 +145,11 @@ green__stack_take(struct green__stack_pool *pool, size_t size, struct green__sta
     return 0;
 }
 
-/** How many unused stacks of a class have their pages, those that are kept of any. */
+/** How many unused stacks of a class have their pages. */
 static inline size_t
 green__stack_warm(const struct green__stack_class *class)
 {
-    return class->count - class->cold +
-           atomic_load_explicit(&class->pool->kept, memory_order_relaxed);
+    return class->count - class->cold + class->kept;
 }
 
 /** Give the pages of the stack back that waits longest on the pile, if one with pages does. */
@@ -190,14 +189,16 @@ green__stack_keep(const struct green__stack *stack)
 #ifdef GREEN__ASAN
     green__stack_unpoison(stack);
 #endif
-    green__stack_count(&stack->class->pool->kept, 1);
+    green__stack_count(&stack->class->pool->used, (size_t)-1);
+    stack->class->kept++;
 }
 
 /** Take one that was kept. */
 static inline void
 green__stack_reuse(struct green__stack_class *class)
 {
-    green__stack_count(&class->pool->kept, (size_t)-1);
+    green__stack_count(&class->pool->used, 1);
+    class->kept--;
 }
 
 /** What a pool has and gives. */

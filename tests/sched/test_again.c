@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fenv.h>
 
+#include "../base/failing.h"
 #include "../base/support.h"
 #include "green/channel.h"
 #include "green/debug.h"
@@ -154,8 +155,7 @@ START_TEST(each_has_a_stack_of_its_size)
     int classes = 0;
     for (; class != NULL; class = class->next) {
         ck_assert_uint_eq(class->handed_out, 1);
-        const struct green_job *kept = class->keeper;
-        ck_assert(kept != NULL && kept->next == NULL);
+        ck_assert_uint_eq(class->kept, 1);
         classes++;
     }
     ck_assert_int_eq(classes, 3);
@@ -178,7 +178,7 @@ warm(size_t *ret_kept)
     for (const struct green_job *task = class->keeper; task != NULL; task = task->next) {
         kept++;
     }
-    ck_assert_uint_eq(kept, class->pool->kept);
+    ck_assert_uint_eq(kept, class->kept);
     *ret_kept = kept;
     return green__stack_warm(class);
 }
@@ -207,26 +207,29 @@ START_TEST(no_more_are_kept_than_may_be_warm)
 }
 END_TEST
 
-static bool failing;
-
-static void *
-allocate(size_t size)
+START_TEST(those_of_one_size_leave_room_for_another)
 {
-    return failing ? NULL : malloc(size);
+    static const struct green_spawn_options large = {.stack_size = 262144};
+    const struct green__stack_class *class;
+    for (int i = 0; i < GREEN__STACK_WARM_MAX; i++) {
+        ck_assert_int_eq(green_spawn(pass, NULL, NULL), 0);
+    }
+    let_them_end();
+    class = green__sched_own->stacks->classes;
+    ck_assert_uint_eq(class->kept, GREEN__STACK_WARM_MAX);
+    ck_assert_int_eq(green_spawn_as(GREEN_TASK, pass, NULL, &large, NULL), 0);
+    let_them_end();
+    class = green__sched_own->stacks->classes;
+    ck_assert_uint_eq(class->bytes, large.stack_size);
+    ck_assert_uint_eq(class->kept, 1);
 }
-
-static void *
-reallocate(void *block, size_t size)
-{
-    return failing ? NULL : realloc(block, size);
-}
+END_TEST
 
 START_TEST(no_memory_for_a_name)
 {
-    static const struct green_allocator allocator = {allocate, reallocate, free};
     static const struct green_spawn_options named = {.name = "named"};
     static const struct green_spawn_options large = {.stack_size = 1 << 20};
-    ck_assert_int_eq(green_set_allocator(&allocator), 0);
+    ck_assert_int_eq(green_set_allocator(&failing_allocator), 0);
     ck_assert_int_eq(green_local_create(NULL, &key), 0);
     ck_assert_int_eq(green_spawn(wear, NULL, NULL), 0);
     let_them_end();
@@ -252,6 +255,7 @@ main(void)
         nothing_is_left_of_a_life,
         each_has_a_stack_of_its_size,
         no_more_are_kept_than_may_be_warm,
+        those_of_one_size_leave_room_for_another,
         no_memory_for_a_name,
     };
     return RUN_TESTS("again", tests);

@@ -1,6 +1,7 @@
 /*
  * What a queue keeps, and in what order: nobody waits here.
  */
+#include "../base/failing.h"
 #include "workers.h"
 
 static struct green_queue queue = GREEN_QUEUE_INIT(0);
@@ -141,20 +142,6 @@ END_TEST
 
 /* ---- no memory ---- */
 
-static bool failing;
-
-static void *
-allocate(size_t size)
-{
-    return failing ? NULL : malloc(size);
-}
-
-static void *
-reallocate(void *block, size_t size)
-{
-    return failing ? NULL : realloc(block, size);
-}
-
 /** Put until there is no room and no memory for more; all that was put is there. */
 static void
 fill_without_memory(void)
@@ -183,8 +170,7 @@ fill_without_memory(void)
 
 START_TEST(put_without_memory_puts_nothing)
 {
-    const struct green_allocator allocator = {allocate, reallocate, free};
-    ck_assert_int_eq(green_set_allocator(&allocator), 0);
+    ck_assert_int_eq(green_set_allocator(&failing_allocator), 0);
     green_self(); /* which needs memory the first time */
     green_queue_init(&queue, 0);
     fill_without_memory();
