@@ -28,6 +28,13 @@
 #endif
 #endif
 
+/** Whether somebody is told of stacks: he wants one left before it is used again. */
+#if defined(GREEN__ASAN) || defined(GREEN__TSAN) || defined(GREEN__VALGRIND)
+#define GREEN__CONTEXT_TOLD true
+#else
+#define GREEN__CONTEXT_TOLD false
+#endif
+
 /**
  * Flags for the handler of a signal that looks at a thread, wherever it is.
  *
@@ -124,6 +131,20 @@ green__context_make(struct green__context *context, void *low, size_t size,
 #else
     context->sp = green__switch_prepare(low, size, entry, arg);
 #endif
+}
+
+/** The same for a context that was made with all the same, and left: mostly less is written. */
+static inline void
+green__context_make_again(struct green__context *context, void *low, size_t size,
+                          green__context_entry entry, void *arg)
+{
+#ifdef GREEN__SWITCH_STAYS
+    if (!GREEN__CONTEXT_TOLD) {
+        context->sp = green__switch_prepared(low, size);
+        return;
+    }
+#endif
+    green__context_make(context, low, size, entry, arg);
 }
 
 /** The switch of a build with sanitizers, which tells them; called by green__context_switch(). */

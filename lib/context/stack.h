@@ -47,7 +47,9 @@ struct green__stack_class {
     size_t count;
     size_t cold;                     /**< Of the pile, so many of the first have no pages. */
     size_t kept;                     /**< Unused ones that are not on the pile, */
-    void *keeper;                    /**< and how their user finds them; NULL at first. */
+    void *keeper;                    /**< and how their user finds them: those at hand, */
+    void *held_first;                /**< and those that may be soon, the oldest first. */
+    void *held_last;                 /**< NULL at first, all three. */
     struct green__stack_slab *slabs; /**< The newest first; the others are all handed out. */
     size_t next_slots;
     size_t handed_out;

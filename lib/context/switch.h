@@ -21,14 +21,25 @@
  */
 #if defined(GREEN__SWITCH_LEAVES) && defined(__x86_64__)
 
+#define GREEN__SWITCH_STAYS 1 /**< What was prepared is there when the entry has returned. */
+
 /** Where a stack starts; see switch_x86_64.S, where its layout is. */
 extern const char green__switch_started[] __attribute__((visibility("hidden")));
+
+enum { GREEN__SWITCH_WORDS = 9 };
+
+/** The same for a stack on which an entry has returned and that was prepared with all the same. */
+static inline void *
+green__switch_prepared(void *low, size_t size)
+{
+    return (uintptr_t *)(void *)((char *)low + size) - GREEN__SWITCH_WORDS;
+}
 
 static inline void *
 green__switch_prepare(void *low, size_t size, void (*entry)(void *arg), void *arg)
 {
-    enum { R13 = 2, R12, PLACE = 6, WORDS = 9 };
-    uintptr_t *parked = (uintptr_t *)(void *)((char *)low + size) - WORDS;
+    enum { R13 = 2, R12, PLACE = 6, WORDS = GREEN__SWITCH_WORDS };
+    uintptr_t *parked = green__switch_prepared(low, size);
     parked[0] = 0; /* by itself: the others begin a line of the cache, and no store crosses one */
     memset(parked + 1, 0, (WORDS - 1) * sizeof *parked);
     parked[R12] = (uintptr_t)entry;

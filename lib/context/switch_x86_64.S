@@ -76,9 +76,9 @@ green__switch_parked:
 /*
  * Where a new stack starts, with its own address still on the stack: green__switch_prepare() put
  * the entry in r12 and its argument in r13, and above this address sixteen bytes of zeros, which
- * stand for a caller's frame and keep the stack pointer aligned at the call of the entry. A frame
- * pointer of zero ends chains of frames. When the entry returns, the argument points to what is to
- * continue. The undefined return address says that unwinding ends here. Unwinders look one byte
+ * stand for a caller's frame. The entry's frame is below all that, which stays as it is for the
+ * next start, with the stack pointer aligned. A frame pointer of zero ends chains of frames. When
+ * the entry returns, the argument points to what is to continue. The undefined return address says that unwinding ends here. Unwinders look one byte
  * before a return address, and a stack that never ran has this place as one: hence the nop.
  */
     .type   green__switch_start, @function
@@ -90,7 +90,7 @@ green__switch_start:
     .globl  green__switch_started
     .hidden green__switch_started
 green__switch_started:
-    addq    $8, %rsp
+    subq    $56, %rsp
     movq    %r13, %rdi
     callq   *%r12
     movq    (%r13), %rsp

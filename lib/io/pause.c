@@ -40,8 +40,7 @@ green__pause_end(void)
         return;
     }
     green__waitq_lock(&queue);
-    while (green__waitq_wake_one(&queue)) {
-    }
+    green__waitq_wake_all(&queue);
     green__waitq_unlock(&queue);
 }
 

@@ -113,8 +113,7 @@ static void
 announce(struct green_future *future)
 {
     green__waitq_lock(&future->queue);
-    while (green__waitq_wake_one(&future->queue)) {
-    }
+    green__waitq_wake_all(&future->queue);
     struct green__list *link;
     while ((link = green__list_shift(&future->hooks)) != NULL) {
         green__waitq_unlock(&future->queue);

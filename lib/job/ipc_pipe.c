@@ -325,8 +325,7 @@ await_move(struct green_pipe *end, green_deadline deadline)
         end->incoming = NULL;
         end->got = 0;
     }
-    while (green__waitq_wake_one(&end->moved)) {
-    }
+    green__waitq_wake_all(&end->moved);
     return err;
 }
 

@@ -70,14 +70,24 @@ green_spawn_as(enum green_kind kind, green_entry entry, void *arg,
     return 0;
 }
 
-int
-green_spawn(green_entry entry, void *arg, struct green_job **ret_job)
+/** A thread's first task, or a process's. */
+__attribute__((noinline)) static int
+spawn_first(green_entry entry, void *arg, const void *site, struct green_job **ret_job)
 {
     struct green__sched *sched;
     int err = get_sched(&sched);
-    return err != 0
-               ? err
-               : green__sched_spawn_plain(sched, entry, arg, __builtin_return_address(0), ret_job);
+    return err != 0 ? err : green__sched_spawn_plain(sched, entry, arg, site, ret_job);
+}
+
+int
+green_spawn(green_entry entry, void *arg, struct green_job **ret_job)
+{
+    const void *site = __builtin_return_address(0);
+    struct green__sched *sched = green__sched_own;
+    if (sched == NULL || !atomic_load_explicit(&green__exit_watched, memory_order_relaxed)) {
+        return spawn_first(entry, arg, site, ret_job);
+    }
+    return green__sched_spawn_plain(sched, entry, arg, site, ret_job);
 }
 
 int

@@ -334,8 +334,7 @@ settle(struct process *process)
     process->host.job.lost = got != (ssize_t)sizeof value;
     green__worker_announce(&process->host.job, process->host.job.lost ? 0 : value);
     process->host.job.ended = true;
-    while (green__waitq_wake_one(&process->host.job.end)) {
-    }
+    green__waitq_wake_all(&process->host.job.end);
 }
 
 /** Whether it has ended, settling it if so. The end's lock is held. */

@@ -115,8 +115,7 @@ note_closed(struct green_server *server)
     /* Under the lock to the end: who waits for the last one may free the server then. */
     green__waitq_lock(&server->lock);
     if (atomic_fetch_sub(&server->open, 1) == 1) {
-        while (green__waitq_wake_one(&server->lock)) {
-        }
+        green__waitq_wake_all(&server->lock);
     }
     green__waitq_unlock(&server->lock);
 }

@@ -1,12 +1,13 @@
 /*
  * Tasks: how they are made, and what becomes of them when they have ended.
  *
- * A task that has ended and that nobody refers to is kept with its stack, ready to be another one,
- * as long as so many unused stacks may have pages; else the stack goes back to the pool, and the
- * control block to the others or the allocator, as soon as nobody refers to it.
+ * A task that has ended is kept with its stack, ready to be another one, as long as so many unused
+ * stacks may have pages; one that somebody still refers to is held, until a spawn wants it. Else,
+ * and if it is referred to even then, the stack goes back to the pool, and the control block to the
+ * others or the allocator, as soon as nobody refers to it.
  *
  * Invariant: all of it belongs to the thread that made the scheduler, but the lists of tasks, which
- * others read.
+ * others read. What is kept or held has a reference of ours, so nobody's is the last.
  */
 #include <errno.h>
 #include <fenv.h>
@@ -52,24 +53,75 @@ stack_of(const struct green_job *task)
     return green__stack_at(task->own + 1, task->stack_class);
 }
 
-/** Keep a task that nobody refers to with its stack. */
+/** Whether nobody else refers to a task that has ended. */
+static inline bool
+is_ours(const struct green_job *task)
+{
+    return atomic_load_explicit(&task->references, memory_order_acquire) == 1;
+}
+
 static inline void
 keep(struct green_job *task)
 {
-    struct green__stack stack = stack_of(task);
-    green__stack_keep(&stack);
     task->next = task->stack_class->keeper;
     task->stack_class->keeper = task;
 }
 
-/** The one of a class that was kept last; NULL when there is none. */
+static inline void
+hold(struct green_job *task)
+{
+    struct green__stack_class *class = task->stack_class;
+    struct green_job *last = class->held_last;
+    task->next = NULL;
+    if (class->held_first == NULL) {
+        class->held_first = task;
+    } else {
+        last->next = task;
+    }
+    class->held_last = task;
+}
+
+/** Have the stack go back to the pool, on which nothing runs, and let go of a reference. */
+static void
+give(struct green__sched *sched, struct green_job *task)
+{
+    struct green__stack stack = stack_of(task);
+    task->own = NULL;
+    sched->stack_count--;
+    green__stack_give(&stack);
+    green_job_put(task);
+}
+
+/** The one of a class that was kept last, or was held for longest and is not referred to any more;
+ * NULL when there is neither. */
 static inline struct green_job *
 take_kept(struct green__stack_class *class)
 {
     struct green_job *task = class->keeper;
     if (task != NULL) {
         class->keeper = task->next;
+    } else {
+        task = class->held_first;
+        if (task == NULL || !is_ours(task) ||
+            atomic_load_explicit(&task->name, memory_order_relaxed) != NULL) {
+            return NULL;
+        }
+        class->held_first = task->next;
+    }
+    green__stack_reuse(class);
+    return task;
+}
+
+/** The same, where one that is in vain held for longest is held no more. */
+static struct green_job *
+take_unused(struct green__sched *sched, struct green__stack_class *class)
+{
+    struct green_job *task = take_kept(class);
+    struct green_job *held = class->held_first;
+    if (task == NULL && held != NULL) {
+        class->held_first = held->next;
         green__stack_reuse(class);
+        give(sched, held);
     }
     return task;
 }
@@ -96,9 +148,11 @@ green__sched_free_tasks(struct green__sched *sched)
     struct green_job *next;
     struct green__stack_class *class = sched->stacks->classes;
     for (; class != NULL; class = class->next) {
-        struct green_job *task;
-        while ((task = take_kept(class)) != NULL) {
-            green__free(task);
+        while (class->kept > 0) {
+            struct green_job *task = take_unused(sched, class);
+            if (task != NULL) {
+                green__free(task);
+            }
         }
     }
     for (struct green_job *job = sched->free_jobs; job != NULL; job = next) {
@@ -118,23 +172,40 @@ measure(struct green__sched *sched, const struct green_job *task)
     green__count_most(&sched->counts.high_water, green__stack_high_water(&stack));
 }
 
-/** Let go of a task's stack, on which nothing runs, and of a reference to it. */
+/** Keep or hold a task, if it may be. */
+static inline bool
+keep_or_hold(struct green_job *task)
+{
+    if (atomic_load_explicit(&task->name, memory_order_relaxed) != NULL ||
+        !green__stack_may_keep(task->stack_class)) {
+        return false;
+    }
+    struct green__stack stack = stack_of(task);
+    green__stack_keep(&stack);
+    if (is_ours(task)) {
+        keep(task);
+    } else {
+        hold(task);
+    }
+    return true;
+}
+
+/** A task's stack, on which nothing runs, is not used any more. */
 static inline void
-keep_or_give(struct green__sched *sched, struct green_job *task)
+dispose(struct green__sched *sched, struct green_job *task)
 {
     green__context_drop(&task->context);
     green__own_fini(task->own);
-    if (atomic_load_explicit(&task->references, memory_order_acquire) == 1 &&
-        atomic_load_explicit(&task->name, memory_order_relaxed) == NULL &&
-        green__stack_may_keep(task->stack_class)) {
-        keep(task);
-        return;
+    if (!keep_or_hold(task)) {
+        give(sched, task);
     }
-    struct green__stack stack = stack_of(task);
-    task->own = NULL;
-    sched->stack_count--;
-    green__stack_give(&stack);
-    green_job_put(task);
+}
+
+/** Whether one is to be measured once it is left. */
+static inline bool
+is_sample(const struct green__sched *sched)
+{
+    return atomic_load_explicit(&sched->counts.ends, memory_order_relaxed) % ENDS_PER_MEASURE == 1;
 }
 
 void
@@ -142,10 +213,24 @@ green__sched_sweep(struct green__sched *sched)
 {
     struct green_job *task = sched->leftover;
     sched->leftover = NULL;
-    if (atomic_load_explicit(&sched->counts.ends, memory_order_relaxed) % ENDS_PER_MEASURE == 1) {
+    if (is_sample(sched)) {
         measure(sched, task);
     }
-    keep_or_give(sched, task);
+    dispose(sched, task);
+}
+
+/** The end of a task that somebody refers to: others learn its value. */
+static inline void
+tell_end(struct green_job *self, intptr_t value)
+{
+    if (!green__alone() || self->hooks != NULL) {
+        green__worker_end(self, value);
+        return;
+    }
+    self->value = value;
+    self->announced = true;
+    self->ended = true;
+    green__waitq_wake_all(&self->end);
 }
 
 /** The first and last frame of every task. */
@@ -179,9 +264,14 @@ task_main(void *arg)
     /* Who could ask, or join, would have a reference: there is only ours, and the task has left the
      * list, where others might have got one. */
     if (atomic_load_explicit(&self->references, memory_order_acquire) != 1 || self->hooks != NULL) {
-        green__worker_end(self, value);
+        tell_end(self, value);
     }
-    sched->leftover = self;
+    /* It may be put with those that are unused while it still runs: it leaves before anybody takes
+     * one from there. To give its stack back it has to have left. */
+    if (GREEN__CONTEXT_TOLD || !green__own_is_bare(self->own) || is_sample(sched) ||
+        !keep_or_hold(self)) {
+        sched->leftover = self;
+    }
     if (self->save_fpu) {
         fesetenv(FE_DFL_ENV);
     }
@@ -204,13 +294,12 @@ struct provided {
     int err;
 };
 
-/** One with a stack of this size, where the last one asked for was of another, or none is kept:
- * then it is new. */
+/** One that has ended, if it has a stack of this size, or a new one. */
 static struct provided
-find(struct green__sched *sched, size_t stack_size)
+provide(struct green__sched *sched, size_t stack_size)
 {
     struct green__stack_class *class = green__stack_choose(sched->stacks, stack_size);
-    struct green_job *task = class != NULL ? take_kept(class) : NULL;
+    struct green_job *task = class != NULL ? take_unused(sched, class) : NULL;
     if (task != NULL) {
         return (struct provided){task, 0};
     }
@@ -243,43 +332,26 @@ find(struct green__sched *sched, size_t stack_size)
     return (struct provided){task, 0};
 }
 
-/** The task that was kept last, if it has a stack of this size, or a new one. */
-static inline struct provided
-provide(struct green__sched *sched, size_t stack_size)
+/** Without tasks nobody looked at the time, and nobody had to. */
+__attribute__((noinline)) static int
+look_at_time(struct green__sched *sched)
 {
-    struct green__stack_class *class = sched->stacks->classes;
-    if (class == NULL || class->asked != stack_size || class->keeper == NULL) {
-        return find(sched, stack_size);
-    }
-    return (struct provided){take_kept(class), 0};
+    green__count_set(&sched->stamp, green__clock_coarse());
+    return 0;
 }
 
-/** Let it begin another life, with one reference. */
-static inline void
-begin(struct green_job *task, green_entry entry, void *arg, const void *site)
-{
-    struct green__stack stack = stack_of(task);
-    green__worker_renew(task, entry, arg, site);
-    green__context_make(&task->context, stack.low, stack.size - sizeof *task->own, task_main, task);
-}
-
-/** Let others find it, and have its turn. */
-static inline void
+/** Let it have its turn, once it is in the list; returns 0. */
+static inline int
 start(struct green__sched *sched, struct green_job *task)
 {
-    green__lock_brief(&sched->tasks_lock);
-    green__list_append(&sched->tasks[GREEN__PLAIN], &task->member);
-    green__unlock_brief(&sched->tasks_lock);
     green__count(&sched->counts.spawns);
-    if (sched->task_count++ == 0) { /* without tasks nobody looked, and nobody had to */
-        green__count_set(&sched->stamp, green__clock_coarse());
-    }
     green__sched_ready(task);
+    return sched->task_count++ == 0 ? look_at_time(sched) : 0;
 }
 
-int
-green__sched_spawn(struct green__sched *sched, green_entry entry, void *arg,
-                   const struct green_spawn_options *options, struct green_job **ret_task)
+static int
+spawn(struct green__sched *sched, green_entry entry, void *arg, const void *site,
+      const struct green_spawn_options *options, struct green_job **ret_task)
 {
     size_t size = options->stack_size == 0 ? GREEN__STACK_DEFAULT : options->stack_size;
     if (size < GREEN__STACK_MIN) {
@@ -290,9 +362,11 @@ green__sched_spawn(struct green__sched *sched, green_entry entry, void *arg,
     if (task == NULL) {
         return provided.err;
     }
-    begin(task, entry, arg, green__spawn_site);
+    struct green__stack stack = stack_of(task);
+    green__worker_renew(task, entry, arg, site, 1);
+    green__context_make(&task->context, stack.low, stack.size - sizeof *task->own, task_main, task);
     if (options->name != NULL && green__worker_set_name(task, options->name) != 0) {
-        keep_or_give(sched, task);
+        dispose(sched, task);
         return -ENOMEM;
     }
     task->save_fpu = options->save_fpu;
@@ -304,6 +378,9 @@ green__sched_spawn(struct green__sched *sched, green_entry entry, void *arg,
         atomic_init(&task->references, 2);
         *ret_task = task;
     }
+    green__lock_brief(&sched->tasks_lock);
+    green__list_append(&sched->tasks[GREEN__PLAIN], &task->member);
+    green__unlock_brief(&sched->tasks_lock);
     start(sched, task);
     if (options->hibernate_ms > 0) {
         green__hibernate_enlist(sched, task, options->hibernate_ms);
@@ -312,21 +389,36 @@ green__sched_spawn(struct green__sched *sched, green_entry entry, void *arg,
 }
 
 int
+green__sched_spawn(struct green__sched *sched, green_entry entry, void *arg,
+                   const struct green_spawn_options *options, struct green_job **ret_task)
+{
+    return spawn(sched, entry, arg, green__spawn_site, options, ret_task);
+}
+
+/* Where a task is at hand and nobody else could look at the list, it calls nothing that it returns
+ * from, so that no registers are saved for that. */
+int
 green__sched_spawn_plain(struct green__sched *sched, green_entry entry, void *arg, const void *site,
                          struct green_job **ret_task)
 {
-    struct provided provided = provide(sched, GREEN__STACK_DEFAULT);
-    struct green_job *task = provided.task;
-    if (task == NULL) {
-        return provided.err;
+    static const struct green_spawn_options options = GREEN_SPAWN_OPTIONS;
+    struct green__stack_class *class = sched->stacks->classes;
+    struct green_job *task = NULL;
+    if (green__alone() && class != NULL && class->asked == GREEN__STACK_DEFAULT) {
+        task = take_kept(class);
     }
-    begin(task, entry, arg, site);
+    if (task == NULL) {
+        return spawn(sched, entry, arg, site, &options, ret_task);
+    }
+    struct green__stack stack = stack_of(task);
+    green__worker_renew(task, entry, arg, site, ret_task != NULL ? 2 : 1);
+    green__context_make_again(&task->context, stack.low, stack.size - sizeof *task->own, task_main,
+                              task);
     if (ret_task != NULL) {
-        atomic_init(&task->references, 2);
         *ret_task = task;
     }
-    start(sched, task);
-    return 0;
+    green__list_append(&sched->tasks[GREEN__PLAIN], &task->member);
+    return start(sched, task);
 }
 
 /* ---- the end of all ---- */

@@ -229,6 +229,16 @@ int green__wait_for_owner(struct green__waitq *queue, const uintptr_t *owner_wor
 /** Wake who has waited longest; the caller holds the lock. False when nobody waits. */
 bool green__waitq_wake_one(struct green__waitq *queue);
 
+/** Wake all who wait; the caller holds the lock. */
+static inline void
+green__waitq_wake_all(struct green__waitq *queue)
+{
+    struct green__list *link;
+    while ((link = green__list_shift(&queue->waiters)) != NULL) {
+        green__wait_wake(GREEN__CONTAINER(link, struct green__waiter, link)->job);
+    }
+}
+
 /* ---- waiting in several lists at once ---- */
 
 /**

@@ -41,7 +41,7 @@ green__host_init(struct green__host *host, enum green_kind kind, green_entry ent
                  void (*release)(struct green_job *job))
 {
     green__worker_make(&host->job);
-    green__worker_renew(&host->job, entry, arg, green__spawn_site);
+    green__worker_renew(&host->job, entry, arg, green__spawn_site, 1);
     host->job.kind = (uint8_t)kind;
     host->job.state = GREEN__RUNNING;
     green__own_init(&host->own, &host->job);
@@ -272,10 +272,7 @@ green__worker_end(struct green_job *job, intptr_t value)
         job->announced = true;
     }
     job->ended = true;
-    struct green__list *link;
-    while ((link = green__list_shift(&job->end.waiters)) != NULL) {
-        green__wait_wake(GREEN__CONTAINER(link, struct green__waiter, link)->job);
-    }
+    green__waitq_wake_all(&job->end);
     green__waitq_unlock(&job->end);
 }
 

@@ -302,12 +302,19 @@ green__own_init(struct green__own *own, struct green_job *job)
     green__list_init(&own->waiter.link);
 }
 
+/** Whether it is as it began. */
+static inline bool
+green__own_is_bare(const struct green__own *own)
+{
+    return own->several == NULL && own->more_reads == NULL && own->locals == NULL &&
+           own->fiber == NULL && own->holds == 0;
+}
+
 /** Let go of what it holds: then it is as it began. */
 static inline void
 green__own_fini(struct green__own *own)
 {
-    if (own->several != NULL || own->more_reads != NULL || own->locals != NULL ||
-        own->fiber != NULL || own->holds != 0) {
+    if (!green__own_is_bare(own)) {
         green__own_fini_slow(own);
     }
 }
@@ -327,13 +334,14 @@ green__worker_next_id(void)
 }
 
 /**
- * Begin another life of a control block, with one reference: as a task.
+ * Begin another life of a control block, with so many references: as a task.
  *
  * Written is what the last life may have left otherwise: the rest is as good as new, or is not
  * looked at before it has been set.
  */
 static inline void
-green__worker_renew(struct green_job *job, green_entry entry, void *arg, const void *site)
+green__worker_renew(struct green_job *job, green_entry entry, void *arg, const void *site,
+                    unsigned references)
 {
     job->scopes = NULL;
     memset(&job->attention, 0,
@@ -342,7 +350,7 @@ green__worker_renew(struct green_job *job, green_entry entry, void *arg, const v
     job->arg = arg;
     job->id = green__worker_next_id();
     job->spawned_at = site;
-    atomic_init(&job->references, 1);
+    atomic_init(&job->references, references);
 }
 
 _Static_assert(GREEN_TASK == 0 && GREEN__NEW == 0, "what is cleared is a new task");

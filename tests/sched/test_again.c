@@ -1,6 +1,7 @@
 /*
- * Tasks that have ended and that nobody refers to become other ones, with the stack that they had:
- * nothing of the life before is left in the next, and no more of them keep memory than may.
+ * Tasks that have ended become other ones, with the stack that they had, as soon as nobody refers
+ * to them: nothing of the life before is left in the next, and no more of them keep memory than
+ * may.
  *
  * Looks into control blocks, since what is left there need not show.
  */
@@ -69,14 +70,22 @@ keep_lock(void *arg)
     return green_rwlock_lock_read(arg, GREEN_FOREVER);
 }
 
+/** Whether it goes by its number, as one does that was given no name. */
+static intptr_t
+is_nameless(void *arg)
+{
+    char name[GREEN__NAME_SIZE];
+    (void)arg;
+    snprintf(name, sizeof name, "task-%llu", (unsigned long long)green_job_id(green_self()));
+    return strcmp(green_job_name(green_self()), name) == 0;
+}
+
 /** A new task, as far as it can be seen. */
 static intptr_t
 look(void *arg)
 {
     const struct green_job *self = green_self();
     const struct green__own *own = self->own;
-    char name[GREEN__NAME_SIZE];
-    snprintf(name, sizeof name, "task-%llu", (unsigned long long)green_job_id(self));
     bool *ret_new = arg;
     *ret_new = self == worn && self->scopes == NULL && self->timer.place == 0 &&
                self->shields == 0 && self->callbacks == 0 && !self->cancelled && !self->daemon &&
@@ -87,8 +96,7 @@ look(void *arg)
                own->holds == 0 && own->coroutine == NULL && own->fiber == NULL &&
                own->hibernate_ms == 0 && own->waiter.job == self &&
                green__list_empty(&own->waiter.link) && own->waiter.owner_word == NULL &&
-               green_local_get(key) == NULL && strcmp(green_job_name(self), name) == 0 &&
-               green_sleep(1) == 0;
+               green_local_get(key) == NULL && is_nameless(NULL) && green_sleep(1) == 0;
     return 0;
 }
 
@@ -121,6 +129,8 @@ START_TEST(nothing_is_left_of_a_life)
     ck_assert(is_new());
     ck_assert_int_eq(green_spawn(keep_lock, &rwlocks[0], NULL), 0);
     let_them_end();
+    ck_assert(is_new());
+    ck_assert_int_eq(finish(spawn(GREEN_TASK, wear, &key)), 7);
     ck_assert(is_new());
     struct green_job *cancelled = spawn(GREEN_TASK, wear, NULL);
     green_job_cancel(cancelled); /* it never runs */
@@ -169,34 +179,38 @@ pass(void *arg)
     return (intptr_t)arg;
 }
 
-/** How many of a scheduler's unused stacks have pages, and how many tasks are kept. */
 static size_t
-warm(size_t *ret_kept)
+length(const struct green_job *task)
 {
-    const struct green__stack_class *class = green__sched_own->stacks->classes;
-    size_t kept = 0;
-    for (const struct green_job *task = class->keeper; task != NULL; task = task->next) {
-        kept++;
-    }
-    ck_assert_uint_eq(kept, class->kept);
-    *ret_kept = kept;
-    return green__stack_warm(class);
+    return task == NULL ? 0 : 1 + length(task->next);
 }
 
-/* Those that somebody refers to give their stacks back, so that both kinds are there. */
+/** How many tasks are kept: at hand, or held for those who refer to them. */
+static size_t
+count_kept(size_t *ret_held)
+{
+    const struct green__stack_class *class = green__sched_own->stacks->classes;
+    *ret_held = length(class->held_first);
+    ck_assert_uint_eq(length(class->keeper) + *ret_held, class->kept);
+    return class->kept;
+}
+
+/* Some are referred to when they end, and all but one in the first round are not. */
 START_TEST(no_more_are_kept_than_may_be_warm)
 {
     enum { MANY = 2 * GREEN__STACK_WARM_MAX + 100 };
     static struct green_job *jobs[MANY];
-    size_t kept;
+    size_t held;
     for (int round = 0; round < 3; round++) {
         int step = round == 0 ? MANY : 2;
         for (int i = 0; i < MANY; i++) {
             ck_assert_int_eq(green_spawn(pass, NULL, i % step == 0 ? &jobs[i] : NULL), 0);
         }
         let_them_end();
-        ck_assert_uint_eq(warm(&kept), GREEN__STACK_WARM_MAX);
-        ck_assert_uint_gt(kept, 0);
+        ck_assert_uint_eq(count_kept(&held), GREEN__STACK_WARM_MAX);
+        ck_assert_uint_gt(held, 0);
+        ck_assert_uint_eq(green__stack_warm(green__sched_own->stacks->classes),
+                          GREEN__STACK_WARM_MAX);
         for (int i = 0; i < MANY; i += step) {
             ck_assert_int_eq(finish(jobs[i]), 0);
         }
@@ -204,6 +218,67 @@ START_TEST(no_more_are_kept_than_may_be_warm)
         green_counters_get(&counters);
         ck_assert_uint_eq(counters.stacks, 0);
     }
+}
+END_TEST
+
+START_TEST(one_that_is_referred_to_stays_what_it_was)
+{
+    size_t held;
+    struct green_job *first = spawn(GREEN_TASK, pass, (void *)5);
+    struct green_job *second = spawn(GREEN_TASK, pass, (void *)6);
+    struct green_job *third = spawn(GREEN_TASK, pass, (void *)7);
+    let_them_end();
+    ck_assert_uint_eq(count_kept(&held), 3);
+    ck_assert_uint_eq(held, 3);
+    ck_assert_int_eq(finish(second), 6);
+    worn = second;
+    /* The next one asks in vain for the first, and one more gets the second. */
+    struct green_job *fourth = spawn(GREEN_TASK, pass, NULL);
+    ck_assert_ptr_ne(fourth, first);
+    ck_assert_ptr_ne(fourth, second);
+    ck_assert(is_new());
+    ck_assert_int_eq(finish(first), 5);
+    ck_assert_str_ne(green_job_name(third), "");
+    ck_assert_int_eq(finish(third), 7); /* with a name it is not used again */
+    ck_assert_int_eq(finish(fourth), 0);
+    for (int i = 0; i < 4; i++) {
+        ck_assert(finish(spawn(GREEN_TASK, is_nameless, NULL)));
+    }
+}
+END_TEST
+
+static intptr_t
+finish_for(void *arg)
+{
+    return finish(arg);
+}
+
+/* Who lets go of it last is on another thread, and the next one begins meanwhile or soon after. */
+START_TEST(another_thread_lets_go)
+{
+    for (unsigned i = 0; i < 200; i++) {
+        struct green_job *task = spawn(GREEN_TASK, pass, (void *)9);
+        struct green_job *thread = spawn(GREEN_THREAD, finish_for, task);
+        green_sleep(i % 2);
+        ck_assert_int_eq(finish(spawn(GREEN_TASK, pass, (void *)10)), 10);
+        ck_assert_int_eq(finish(thread), 9);
+    }
+}
+END_TEST
+
+static intptr_t
+leave_one(void *arg)
+{
+    struct green_job **ret_task = arg;
+    *ret_task = spawn(GREEN_TASK, pass, (void *)11);
+    return finish(spawn(GREEN_TASK, pass, (void *)12));
+}
+
+START_TEST(one_outlives_its_thread)
+{
+    struct green_job *task = NULL;
+    ck_assert_int_eq(finish(spawn(GREEN_THREAD, leave_one, &task)), 12);
+    ck_assert_int_eq(finish(task), 11);
 }
 END_TEST
 
@@ -255,6 +330,9 @@ main(void)
         nothing_is_left_of_a_life,
         each_has_a_stack_of_its_size,
         no_more_are_kept_than_may_be_warm,
+        one_that_is_referred_to_stays_what_it_was,
+        another_thread_lets_go,
+        one_outlives_its_thread,
         those_of_one_size_leave_room_for_another,
         no_memory_for_a_name,
     };
