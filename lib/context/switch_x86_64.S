@@ -78,8 +78,9 @@ green__switch_parked:
  * the entry in r12 and its argument in r13, and above this address sixteen bytes of zeros, which
  * stand for a caller's frame. The entry's frame is below all that, which stays as it is for the
  * next start, with the stack pointer aligned. A frame pointer of zero ends chains of frames. When
- * the entry returns, the argument points to what is to continue. The undefined return address says that unwinding ends here. Unwinders look one byte
- * before a return address, and a stack that never ran has this place as one: hence the nop.
+ * the entry returns, the argument points to what is to continue. The undefined return address says
+ * that unwinding ends here. Unwinders look one byte before a return address, and a stack that never
+ * ran has this place as one: hence the nop.
  */
     .type   green__switch_start, @function
     .p2align 4

@@ -112,7 +112,7 @@ take_kept(struct green__stack_class *class)
     return task;
 }
 
-/** The same, where one that is in vain held for longest is held no more. */
+/** The same; one that was held and is still referred to gives its stack back. */
 static struct green_job *
 take_unused(struct green__sched *sched, struct green__stack_class *class)
 {
@@ -219,7 +219,8 @@ green__sched_sweep(struct green__sched *sched)
     dispose(sched, task);
 }
 
-/** The end of a task that somebody refers to: others learn its value. */
+/** The end of a task that somebody refers to: as green__worker_end(), which has no lock to take
+ * where there is one thread, and no hooks to call here. */
 static inline void
 tell_end(struct green_job *self, intptr_t value)
 {

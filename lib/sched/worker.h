@@ -176,7 +176,7 @@ struct green_job {
     bool ended;
     uint32_t parked; /**< The number of its park, in its scheduler's order, which goes round. */
     atomic_uint references; /**< Any thread. */
-    struct green__own *own; /**< NULL before a task has a stack and after it has ended. */
+    struct green__own *own; /**< NULL before a task has a stack, and once it has given it back. */
 
     /* What it waits for, for people: written by its own thread, read by any. */
     _Atomic(const char *) waits_for;  /**< In words; NULL while it runs. */

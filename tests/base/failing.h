@@ -4,12 +4,12 @@
 #ifndef TESTS_BASE_FAILING_H
 #define TESTS_BASE_FAILING_H
 
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "green/base.h"
 
-static bool failing;
+static atomic_bool failing; /* whichever thread asks */
 
 static void *
 failing_allocate(size_t size)

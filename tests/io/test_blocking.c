@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/failing.h"
 #include "support.h"
 
 static intptr_t
@@ -301,28 +302,14 @@ END_TEST
 
 /* ---- no memory ---- */
 
-static atomic_bool starved;
-
-static void *
-allocate(size_t size)
-{
-    return atomic_load(&starved) ? NULL : malloc(size);
-}
-
-static void *
-reallocate(void *block, size_t size)
-{
-    return atomic_load(&starved) ? NULL : realloc(block, size);
-}
-
 static intptr_t
 starve(void *arg)
 {
     struct gate *gate = arg;
     intptr_t result = 7;
-    atomic_store(&starved, true);
+    failing = true;
     int err = green_blocking_owned(pass, gate, drop_gate, &result);
-    atomic_store(&starved, false);
+    failing = false;
     WANT(err, ==, -ENOMEM);
     WANT(result, ==, 7);
     WANT(atomic_load(&gate->ran), ==, 0);
@@ -332,8 +319,7 @@ starve(void *arg)
 
 START_TEST(no_memory)
 {
-    struct green_allocator hook = {allocate, reallocate, free};
-    ck_assert_int_eq(green_set_allocator(&hook), 0);
+    ck_assert_int_eq(green_set_allocator(&failing_allocator), 0);
     struct gate gate = {.ran = 0};
     ASSERT_AS(CALL_TASK, starve, &gate);
 }

@@ -2,11 +2,11 @@
  * Files: pieces and wholes, by every kind of caller, cut short, without memory or descriptors.
  */
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/failing.h"
 #include "support.h"
 
 #define SIZE (3u << 20)
@@ -155,20 +155,6 @@ START_TEST(given_up)
 }
 END_TEST
 
-static atomic_bool starved;
-
-static void *
-allocate(size_t size)
-{
-    return atomic_load(&starved) ? NULL : malloc(size);
-}
-
-static void *
-reallocate(void *block, size_t size)
-{
-    return atomic_load(&starved) ? NULL : realloc(block, size);
-}
-
 static intptr_t
 starve(void *arg)
 {
@@ -176,11 +162,11 @@ starve(void *arg)
     void *whole = NULL;
     size_t length;
     (void)arg;
-    atomic_store(&starved, true);
+    failing = true;
     ssize_t got = green_pread(0, &byte, 1, 0);
     ssize_t written = green_pwrite(0, &byte, 1, 0);
     int err = green_file_read_all("/etc/passwd", &whole, &length);
-    atomic_store(&starved, false);
+    failing = false;
     WANT(got, ==, -ENOMEM);
     WANT(written, ==, -ENOMEM);
     WANT(err, ==, -ENOMEM);
@@ -189,8 +175,7 @@ starve(void *arg)
 
 START_TEST(no_memory)
 {
-    struct green_allocator hook = {allocate, reallocate, free};
-    ck_assert_int_eq(green_set_allocator(&hook), 0);
+    ck_assert_int_eq(green_set_allocator(&failing_allocator), 0);
     ASSERT_AS(CALL_TASK, starve, NULL);
 }
 END_TEST

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../base/failing.h"
 #include "io/engine.h"
 #include "io/engine_uring.h"
 #include "support.h"
@@ -145,20 +146,6 @@ END_TEST
 
 /* ---- no memory for what comes ---- */
 
-static bool no_memory;
-
-static void *
-allocate(size_t size)
-{
-    return no_memory ? NULL : malloc(size);
-}
-
-static void *
-reallocate(void *block, size_t size)
-{
-    return no_memory ? NULL : realloc(block, size);
-}
-
 /** Wait until the kernel has handed over what the other end has sent. */
 static intptr_t
 taken_over(int fd)
@@ -191,10 +178,10 @@ a_gap(void *arg)
     WANT_ALL(taken_over(fds[0]));
     const struct green__stream *stream = green__slot_peek(io, fds[0])->handle;
     WANT(stream->held, ==, 1);
-    no_memory = true; /* the place for one more was used up */
+    failing = true; /* the place for one more was used up */
     WANT(send(fds[1], "c", 1, 0), ==, 1);
     WANT_ALL(taken_over(fds[0]));
-    no_memory = false;
+    failing = false;
     WANT(send(fds[1], "d", 1, 0), ==, 1);
     WANT(green_sleep(1), ==, 0);
 
@@ -212,8 +199,7 @@ a_gap(void *arg)
 
 START_TEST(what_is_lost_is_told_and_not_skipped)
 {
-    static const struct green_allocator failing = {allocate, reallocate, free};
-    ck_assert_int_eq(green_set_allocator(&failing), 0);
+    ck_assert_int_eq(green_set_allocator(&failing_allocator), 0);
     ASSERT_AS(CALL_TASK, a_gap, NULL);
 }
 END_TEST
