@@ -101,12 +101,10 @@ signals_dump_apart(int signal_fd, void (*report)(void))
         log_write(LOG_WARNING, "SIGQUIT has to wait its turn: %s", green_strerror(err));
         return;
     }
-    if (signal_fd >= 0) {
-        sigset_t set;
-        fill(&set);
-        sigdelset(&set, SIGQUIT);
-        signalfd(signal_fd, &set, 0);
-    }
+    sigset_t set;
+    fill(&set);
+    sigdelset(&set, SIGQUIT);
+    signalfd(signal_fd, &set, 0);
 }
 
 static void
@@ -127,10 +125,10 @@ signals_for_blocking_worker(int signal_fd)
     memset(&action, 0, sizeof action);
     sigemptyset(&action.sa_mask);
     sigemptyset(&set);
-    signals_dump_apart(-1, NULL);
+    green_dump_here_on_signal(SIGQUIT, say_where, NULL);
     for (size_t i = 0; i < WATCHED_COUNT; i++) {
         if (watched[i] == SIGQUIT) {
-            continue; /* it stays blocked: a thread of its own takes it */
+            continue;
         }
         action.sa_handler = watched[i] == SIGTERM ? on_term : SIG_IGN;
         sigaction(watched[i], &action, NULL);

@@ -6,14 +6,13 @@
  * dump's own is held while anybody is waited for or anything is written.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "debug/dump.h"
 #include "debug/out.h"
 #include "debug/survey.h"
 #include "debug/symbol.h"
@@ -312,6 +311,27 @@ write_dump(struct dump *dump)
     green__out_flush(&dump->out);
 }
 
+void
+green__dump_interrupted(int fd, const ucontext_t *machine)
+{
+    static struct dump dump;
+    struct green__sight sight;
+    char line[GREEN__LINE_SIZE] = "a thread that green does not know";
+    memset(&dump, 0, sizeof dump);
+    dump.out.fd = fd;
+    green__modules_look(&dump.modules);
+    green__probe_interrupted(&dump.modules, machine, &sight);
+    if (sight.worker) {
+        green__describe_line(&sight.who, line, sizeof line);
+    }
+    green__out_print(&dump.out, "green: dump of process %d: the one thread that blocks\n\n",
+                     (int)getpid());
+    green__out_print(&dump.out, "%s, thread %d\n", line, (int)gettid());
+    print_walk(&dump, &sight.walk);
+    green__out_print(&dump.out, "green: end of the dump\n");
+    green__out_flush(&dump.out);
+}
+
 int
 green_dump(int fd)
 {
@@ -330,64 +350,4 @@ green_dump(int fd)
     green__free(dump);
     green__unlock(&lock);
     return err;
-}
-
-/* ---- by a signal ---- */
-
-static struct {
-    atomic_int process; /* which has a thread for it */
-    int signo;
-    int (*where)(void *arg);
-    void *arg;
-} watched;
-
-static void *
-watch(void *arg)
-{
-    sigset_t set;
-    int got;
-    (void)arg;
-    pthread_setname_np(pthread_self(), "green-dump");
-    sigemptyset(&set);
-    sigaddset(&set, watched.signo);
-    for (;;) {
-        if (sigwait(&set, &got) == 0) {
-            int fd = watched.where != NULL ? watched.where(watched.arg) : STDERR_FILENO;
-            green_dump(fd);
-        }
-    }
-    return NULL;
-}
-
-int
-green_dump_on_signal(int signo, int (*where)(void *arg), void *arg)
-{
-    sigset_t set;
-    sigset_t all;
-    sigset_t before;
-    pthread_t thread;
-    pthread_attr_t attributes;
-    sigemptyset(&set);
-    if (sigaddset(&set, signo) != 0) {
-        return -EINVAL;
-    }
-    int own = getpid();
-    if (atomic_exchange(&watched.process, own) == own) {
-        return -EBUSY;
-    }
-    watched.signo = signo;
-    watched.where = where;
-    watched.arg = arg;
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    int err = pthread_create(&thread, &attributes, watch, NULL);
-    pthread_attr_destroy(&attributes);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (err != 0) {
-        atomic_store(&watched.process, 0);
-    }
-    return -err;
 }

@@ -132,6 +132,13 @@ green__probe(pid_t thread, const struct green__modules *modules, unsigned timeou
     return seen;
 }
 
+void
+green__probe_interrupted(const struct green__modules *modules, const ucontext_t *machine,
+                         struct green__sight *ret_sight)
+{
+    look(modules, machine, true, ret_sight);
+}
+
 __attribute__((noinline)) void
 green__probe_here(const struct green__modules *modules, struct green__sight *ret_sight)
 {

@@ -4,6 +4,8 @@
 #ifndef GREEN_DEBUG_PROBE_H
 #define GREEN_DEBUG_PROBE_H
 
+#include <ucontext.h>
+
 #include "debug/describe.h"
 #include "debug/unwind.h"
 
@@ -29,6 +31,10 @@ int green__probe_signal(void);
  */
 bool green__probe(pid_t thread, const struct green__modules *modules, unsigned timeout_ms,
                   struct green__sight *ret_sight);
+
+/** What the calling thread was at when a signal came, in its handler. */
+void green__probe_interrupted(const struct green__modules *modules, const ucontext_t *machine,
+                              struct green__sight *ret_sight);
 
 /** What the calling thread sees of itself, from its caller's frame outwards. */
 void green__probe_here(const struct green__modules *modules, struct green__sight *ret_sight);

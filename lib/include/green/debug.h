@@ -60,6 +60,24 @@ GREEN_API int green_dump(int fd);
  */
 GREEN_API int green_dump_on_signal(int signo, int (*where)(void *arg), void *arg);
 
+/**
+ * Have the thread that a signal comes to write what it is at, in the signal's handler.
+ *
+ * For a process whose one thread blocks: it needs no second thread, beside which each lock and each
+ * system call of the first would cost more. It tells of that thread alone, not of tasks, whatever
+ * the thread is at, and holds it up while it writes. `where` is called first, in the handler, so it
+ * must be async-signal-safe. Unblocks the signal in the calling thread. A forked child has the
+ * handler too.
+ *
+ * @param signo  SIGQUIT, or another that nobody else handles.
+ * @param where  Called with arg before each dump; NULL for standard error.
+ * @param arg    Stays valid for ever.
+ * @return 0, or
+ *         -EINVAL  there is no such signal, or it cannot be handled,
+ *         -EBUSY   this process has one already, or a thread for it.
+ */
+GREEN_API int green_dump_here_on_signal(int signo, int (*where)(void *arg), void *arg);
+
 /** What a loop has done since it was made, or all loops of the process together. */
 struct green_counters {
     uint64_t turns;       /**< Looks at the outside world. */
