@@ -41,7 +41,8 @@ void signals_dump_apart(int signal_fd, void (*report)(void));
 
 /**
  * In a worker process that blocks in its calls: a signalfd would not be read. SIGTERM cancels the
- * calling worker instead, which starts its drain; what concerns echod as a whole is ignored.
+ * calling worker instead, which starts its drain; SIGQUIT's handler writes the dump, so that the
+ * worker stays the only thread; what concerns echod as a whole is ignored.
  */
 void signals_for_blocking_worker(int signal_fd);
 

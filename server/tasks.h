@@ -1,8 +1,8 @@
 /*
  * The dump of another process of echod: what its tasks and threads do, as text.
  *
- * Whoever wants it asks by SIGQUIT, which a thread of its own takes in each process that serves;
- * this is how it learns that the dump is not for standard error this time.
+ * Whoever wants it asks by SIGQUIT, which a thread of its own takes in each process that serves, or
+ * its handler; this is how that learns that the dump is not for standard error this time.
  */
 #ifndef SERVER_TASKS_H
 #define SERVER_TASKS_H

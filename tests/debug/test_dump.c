@@ -370,64 +370,6 @@ START_TEST(dumps_meet_loops_that_come_and_go)
 }
 END_TEST
 
-static int
-say(void *text)
-{
-    ssize_t written = write(STDERR_FILENO, text, strlen(text));
-    (void)written;
-    return STDERR_FILENO;
-}
-
-/** With the thread that waits for the signal, write a dump. */
-static void
-dump_at_signals(void)
-{
-    if (green_dump_on_signal(SIGQUIT, say, "hello\n") != 0 ||
-        green_dump_on_signal(SIGQUIT, NULL, NULL) != -EBUSY) {
-        exit(1);
-    }
-    struct green_event event = GREEN_EVENT_INIT;
-    green_spawn(wait_deep_inside, &event, NULL);
-    green_yield();
-    kill(getpid(), SIGQUIT);
-    green_sleep(LONG_MS);
-}
-
-START_TEST(signal_makes_it)
-{
-    static const char last[] = "green: end of the dump\n";
-    char text[16384] = "";
-    int ends[2];
-    ck_assert_int_eq(pipe(ends), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(ends[1], STDERR_FILENO);
-        dump_at_signals();
-        _exit(0);
-    }
-    close(ends[1]);
-    size_t length = 0;
-    while (strstr(text, last) == NULL) {
-        ssize_t got = read(ends[0], text + length, sizeof text - 1 - length);
-        ck_assert_int_gt((int)got, 0);
-        length += (size_t)got;
-        text[length] = '\0';
-    }
-    expect(text, "waits for an event at 0x");
-    ck_assert_int_eq(strncmp(text, "hello\ngreen: dump of process ", 28), 0);
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
-    close(ends[0]);
-}
-END_TEST
-
-START_TEST(signal_must_be_one)
-{
-    ck_assert_int_eq(green_dump_on_signal(0, NULL, NULL), -EINVAL);
-    ck_assert_int_eq(green_dump_on_signal(10000, NULL, NULL), -EINVAL);
-}
-END_TEST
-
 /* ---- counters ---- */
 
 START_TEST(counters_count)
@@ -511,7 +453,6 @@ main(void)
     tcase_add_test(tests, many_are_few_lines);
     tcase_add_test(tests, dump_to_nowhere_fails);
     tcase_add_test(tests, any_thread_may_call);
-    tcase_add_test(tests, signal_must_be_one);
     tcase_add_test(tests, counters_count);
     tcase_add_test(tests, process_remembers_ended_loops);
     tcase_add_test(tests, wake_from_outside_is_counted);
@@ -519,7 +460,6 @@ main(void)
         tcase_add_test(tests, thread_without_tasks_shows_its_stack);
         tcase_add_test(tests, busy_loop_is_shown_from_outside);
         tcase_add_test(tests, dumps_meet_loops_that_come_and_go);
-        tcase_add_test(tests, signal_makes_it);
     }
     if (PROCESSES) {
         tcase_add_test(tests, processes_are_listed);
