@@ -5,6 +5,7 @@
 #define GREEN_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 #include "green/base.h"
 
@@ -17,7 +18,19 @@
 /** The time of a thread for which it is virtual; 0 where the real one holds. */
 extern __thread uint64_t green__clock_virtual __attribute__((tls_model("initial-exec")));
 
-uint64_t green__clock_real(void);
+static inline uint64_t
+green__clock_read(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * GREEN__NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static inline uint64_t
+green__clock_real(void)
+{
+    return green__clock_read(CLOCK_MONOTONIC);
+}
 
 /** What deadlines go by on the calling thread. */
 static inline uint64_t
@@ -29,7 +42,11 @@ green__clock_now(void)
 
 /** The same clock as it stood at the kernel's last tick, GREEN__TICK_NS ago at most: a fifth of the
  * price. */
-uint64_t green__clock_coarse(void);
+static inline uint64_t
+green__clock_coarse(void)
+{
+    return green__clock_read(CLOCK_MONOTONIC_COARSE);
+}
 
 /** The whole milliseconds from now until a deadline, rounded up; -1 when it never passes. */
 static inline int
