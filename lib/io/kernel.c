@@ -11,9 +11,13 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "io/direct.h"
 
 /** How long a thread without an alarm sleeps between two looks at its deadline, in milliseconds. */
 #define SLICE_MS 50
+
+/** There is nearly always room for so many bytes: nobody prepares to wait for it first. */
+#define SHORT 4096
 
 /** poll() in slices, for a thread that the system has no timer left for. */
 static int
@@ -112,21 +116,11 @@ cause_of(struct green_job *self, int err)
     return cancelled != 0 ? cancelled : err;
 }
 
-ssize_t
-green__kernel_call(struct green_job *self, const struct green__call *call)
+/** Make the call; `err` is what came of preparing to wait for it. */
+static ssize_t
+make_call(struct green_job *self, const struct green__call *call, int err)
 {
-    if (call->try_first) {
-        ssize_t result = call->attempt(call, true);
-        if (result >= 0) {
-            return result;
-        }
-        if (errno != EAGAIN && errno != EINTR) {
-            return cause_of(self, -errno);
-        }
-    }
     for (;;) {
-        green__wait_on_fd(self, call->fd);
-        int err = green__kernel_enter(self, GREEN_FOREVER);
         bool alarmed = err == 0;
         if (err == -ETIMEDOUT) {
             return call_without_waiting(self, call);
@@ -152,5 +146,74 @@ green__kernel_call(struct green_job *self, const struct green__call *call)
         } else if (err != -EINTR) {
             return err != 0 ? cause_of(self, err) : result;
         }
+        green__wait_on_fd(self, call->fd);
+        err = green__kernel_enter(self, GREEN_FOREVER);
     }
+}
+
+ssize_t
+green__kernel_call(struct green_job *self, const struct green__call *call)
+{
+    green__wait_on_fd(self, call->fd);
+    return make_call(self, call, green__kernel_enter(self, GREEN_FOREVER));
+}
+
+static ssize_t
+attempt_recv(const struct green__call *call, bool nonblocking)
+{
+    return green__direct_recv(call->fd, call->buffer.into, call->length,
+                              call->flags | (nonblocking ? MSG_DONTWAIT : 0));
+}
+
+ssize_t
+green__kernel_recv(struct green_job *self, int fd, void *buf, size_t len, int flags)
+{
+    green__wait_on_fd(self, fd);
+    int err = green__kernel_enter(self, GREEN_FOREVER);
+    if (err == 0) {
+        ssize_t got = green__direct_recv(fd, buf, len, flags);
+        int failure = got < 0 ? errno : 0;
+        green__kernel_leave(self);
+        if (failure == 0) {
+            return got;
+        }
+        if (failure != EAGAIN && failure != EINTR) {
+            return cause_of(self, -failure);
+        }
+    }
+    const struct green__call call = {.fd = fd,
+                                     .event = POLLIN,
+                                     .flags = flags,
+                                     .buffer.into = buf,
+                                     .length = len,
+                                     .attempt = attempt_recv};
+    return err == 0 ? green__kernel_call(self, &call) : make_call(self, &call, err);
+}
+
+static ssize_t
+attempt_send(const struct green__call *call, bool nonblocking)
+{
+    return green__direct_send(call->fd, call->buffer.from, call->length,
+                              call->flags | MSG_NOSIGNAL | (nonblocking ? MSG_DONTWAIT : 0));
+}
+
+ssize_t
+green__kernel_send(struct green_job *self, int fd, const void *buf, size_t len, int flags)
+{
+    if (len <= SHORT) {
+        ssize_t sent = green__direct_send(fd, buf, len, flags | MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0) {
+            return sent;
+        }
+        if (errno != EAGAIN && errno != EINTR) {
+            return cause_of(self, -errno);
+        }
+    }
+    const struct green__call call = {.fd = fd,
+                                     .event = POLLOUT,
+                                     .flags = flags,
+                                     .buffer.from = buf,
+                                     .length = len,
+                                     .attempt = attempt_send};
+    return green__kernel_call(self, &call);
 }

@@ -25,7 +25,6 @@ struct green__call {
     socklen_t *peer_length;
     /** Make the call; `nonblocking` wants MSG_DONTWAIT where there is such a thing. */
     ssize_t (*attempt)(const struct green__call *call, bool nonblocking);
-    bool try_first; /**< Without preparing to wait: it will hardly have to. */
 };
 
 /**
@@ -35,6 +34,10 @@ struct green__call {
  * @return Its result, or a negative errno.
  */
 ssize_t green__kernel_call(struct green_job *self, const struct green__call *call);
+
+/* The same of recv() and send(), which are nearly all that such a thread does. */
+ssize_t green__kernel_recv(struct green_job *self, int fd, void *buf, size_t len, int flags);
+ssize_t green__kernel_send(struct green_job *self, int fd, const void *buf, size_t len, int flags);
 
 /** poll() with a deadline, cut short likewise: how many are ready, or a negative errno. */
 int green__kernel_poll(struct green_job *self, struct pollfd *fds, size_t count,

@@ -18,9 +18,6 @@
 #include "io/pause.h"
 #include "io/view.h"
 
-/** There is nearly always room for so many bytes. */
-#define SHORT 4096
-
 /** What a call starts with: the caller's engine, or NULL when it blocks in the kernel. */
 static int
 begin(int fd, struct green_job **ret_self, struct green__io **ret_io)
@@ -33,20 +30,6 @@ begin(int fd, struct green_job **ret_self, struct green__io **ret_io)
         return err;
     }
     return green__io_get(ret_io);
-}
-
-static ssize_t
-attempt_recv(const struct green__call *call, bool nonblocking)
-{
-    return green__direct_recv(call->fd, call->buffer.into, call->length,
-                              call->flags | (nonblocking ? MSG_DONTWAIT : 0));
-}
-
-static ssize_t
-attempt_send(const struct green__call *call, bool nonblocking)
-{
-    return green__direct_send(call->fd, call->buffer.from, call->length,
-                              call->flags | MSG_NOSIGNAL | (nonblocking ? MSG_DONTWAIT : 0));
 }
 
 static ssize_t
@@ -105,13 +88,7 @@ green_recv(int fd, void *buf, size_t len, int flags)
         return flags & MSG_WAITALL ? recv_all(io, fd, buf, len, flags)
                                    : io->engine->recv(io, fd, buf, len, flags);
     }
-    const struct green__call call = {.fd = fd,
-                                     .event = POLLIN,
-                                     .flags = flags,
-                                     .buffer.into = buf,
-                                     .length = len,
-                                     .attempt = attempt_recv};
-    return green__kernel_call(self, &call);
+    return green__kernel_recv(self, fd, buf, len, flags);
 }
 
 ssize_t
@@ -126,14 +103,7 @@ green_send(int fd, const void *buf, size_t len, int flags)
     if (io != NULL) {
         return io->engine->send(io, fd, buf, len, flags);
     }
-    const struct green__call call = {.fd = fd,
-                                     .event = POLLOUT,
-                                     .flags = flags,
-                                     .buffer.from = buf,
-                                     .length = len,
-                                     .try_first = len <= SHORT,
-                                     .attempt = attempt_send};
-    return green__kernel_call(self, &call);
+    return green__kernel_send(self, fd, buf, len, flags);
 }
 
 int
@@ -149,6 +119,20 @@ green_sendall(int fd, const void *buf, size_t len, int flags)
         len -= (size_t)sent;
     }
     return 0;
+}
+
+/** Fill a view's buffer, blocking in the kernel; what nothing comes into is given back. */
+static inline ssize_t
+recv_into(struct green_job *self, int fd, struct green_view *view)
+{
+    ssize_t got = green__kernel_recv(self, fd, view->buffer, GREEN_VIEW_MAX, 0);
+    if (got <= 0) {
+        green__view_give(view);
+        return got;
+    }
+    view->data = view->buffer;
+    view->length = (size_t)got;
+    return got;
 }
 
 ssize_t
@@ -168,18 +152,10 @@ green_recv_view(int fd, struct green_view *ret_view)
     if (err != 0) {
         return err;
     }
-    const struct green__call call = {.fd = fd,
-                                     .event = POLLIN,
-                                     .buffer.into = view.data,
-                                     .length = GREEN_VIEW_MAX,
-                                     .attempt = attempt_recv};
-    ssize_t got = green__kernel_call(self, &call);
-    if (got <= 0) {
-        green__view_give(&view);
-        return got;
+    ssize_t got = recv_into(self, fd, &view);
+    if (got > 0) {
+        *ret_view = view;
     }
-    view.length = (size_t)got;
-    *ret_view = view;
     return got;
 }
 
@@ -210,23 +186,27 @@ green_send_view(int fd, struct green_view *view)
     return err;
 }
 
-/** The same where the kernel is blocked in. */
+/** The same where the kernel is blocked in; the answer's buffer is good for what comes next. */
 static ssize_t
-answer_in_kernel(int fd, struct green_view *view, struct green_timeout *sending)
+answer_in_kernel(struct green_job *self, int fd, struct green_view *view,
+                 struct green_timeout *sending)
 {
     while (view->length > 0) {
-        ssize_t sent = green_send(fd, view->data, view->length, 0);
+        ssize_t sent = green__kernel_send(self, fd, view->data, view->length, 0);
         if (sent < 0) {
             return sent;
         }
         view->data += sent;
         view->length -= (size_t)sent;
     }
-    green_view_release(view);
     if (sending != NULL) {
         green_timeout_stop(sending);
     }
-    return green_recv_view(fd, view);
+    if (view->buffer == NULL || green__io_peek() != NULL) { /* it may be the engine's */
+        green_view_release(view);
+        return green_recv_view(fd, view);
+    }
+    return recv_into(self, fd, view);
 }
 
 ssize_t
@@ -237,7 +217,7 @@ green_answer_view(int fd, struct green_view *view, struct green_timeout *sending
     ssize_t got = begin(fd, &self, &io);
     if (got == 0) {
         got = io != NULL ? io->engine->answer_view(io, fd, view, sending)
-                         : answer_in_kernel(fd, view, sending);
+                         : answer_in_kernel(self, fd, view, sending);
     }
     if (sending != NULL && self->scopes == sending) {
         green_timeout_stop(sending); /* it was not sent */
