@@ -289,6 +289,9 @@ START_TEST(system_calls_are_filtered)
     }
     int fd = client_connect(&server);
     client_chat(fd);
+    server_signal(&server, SIGQUIT);
+    AWAIT(&server, server_logged(&server, "green: end of the dump") == count + 1);
+    client_chat(fd);
     client_close(fd);
     server_stop(&server);
 }
