@@ -7,8 +7,16 @@
 
 #include <string.h>
 
-#include "upper_bytes.h"
 #include "upper_table.h"
+
+#define FOUR(n) \
+    (n) * 0x01010101u, ((n) + 1) * 0x01010101u, ((n) + 2) * 0x01010101u, ((n) + 3) * 0x01010101u
+#define SIXTEEN(n) FOUR(n), FOUR((n) + 4), FOUR((n) + 8), FOUR((n) + 12)
+#define MANY(n)    SIXTEEN(n), SIXTEEN((n) + 16), SIXTEEN((n) + 32), SIXTEEN((n) + 48)
+
+/* Every byte, four times. */
+__attribute__((unused)) static const unsigned four_bytes[256] = {MANY(0), MANY(64), MANY(128),
+                                                                 MANY(192)};
 
 /* What became of one sequence. */
 enum single {
@@ -166,7 +174,7 @@ static inline TARGET VECTOR
 V(all)(unsigned char byte)
 {
     VECTOR value;
-    __asm__ volatile("vpbroadcastd %1, %0" : "=x"(value) : "m"(four_bytes[place_of(byte)]));
+    __asm__ volatile("vpbroadcastd %1, %0" : "=x"(value) : "m"(four_bytes[byte]));
     return value;
 }
 
