@@ -158,6 +158,13 @@ green__kernel_call(struct green_job *self, const struct green__call *call)
     return make_call(self, call, green__kernel_enter(self, GREEN_FOREVER));
 }
 
+/** Whether a call that failed so is not to be made again. */
+static bool
+is_final(int failure, int flags)
+{
+    return failure != EINTR && (failure != EAGAIN || (flags & MSG_DONTWAIT));
+}
+
 static ssize_t
 attempt_recv(const struct green__call *call, bool nonblocking)
 {
@@ -177,7 +184,7 @@ green__kernel_recv(struct green_job *self, int fd, void *buf, size_t len, int fl
         if (failure == 0) {
             return got;
         }
-        if (failure != EAGAIN && failure != EINTR) {
+        if (is_final(failure, flags)) {
             return cause_of(self, -failure);
         }
     }
@@ -205,7 +212,7 @@ green__kernel_send(struct green_job *self, int fd, const void *buf, size_t len, 
         if (sent >= 0) {
             return sent;
         }
-        if (errno != EAGAIN && errno != EINTR) {
+        if (is_final(errno, flags)) {
             return cause_of(self, -errno);
         }
     }
