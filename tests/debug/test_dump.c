@@ -8,35 +8,16 @@
 #include <sys/mman.h>
 
 #include "../base/support.h"
+#include "backtraces.h"
 #include "green/debug.h"
 #include "green/generator.h"
 #include "green/net.h"
-
-#if defined(__x86_64__)
-#define BACKTRACES true
-#else
-#define BACKTRACES false
-#endif
-
-/* ThreadSanitizer gives a signal to its handler when the thread makes a call that it knows. */
-#if defined(GREEN__TSAN)
-#define SIGNALS_WAIT true
-#else
-#define SIGNALS_WAIT false
-#endif
 
 /* Valgrind runs one thread at a time, and for long: who is busy is its affair. */
 #if defined(GREEN__VALGRIND)
 #define ONE_AT_A_TIME true
 #else
 #define ONE_AT_A_TIME false
-#endif
-
-/* Functions that are to be found in backtraces. */
-#if defined(__clang__)
-#define KEPT __attribute__((noinline))
-#else
-#define KEPT __attribute__((noinline, noclone))
 #endif
 
 /** The text of a dump. */

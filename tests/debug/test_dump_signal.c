@@ -9,28 +9,9 @@
 #include <sys/wait.h>
 
 #include "../base/support.h"
+#include "backtraces.h"
 #include "green/debug.h"
 #include "green/net.h"
-
-#if defined(__x86_64__)
-#define BACKTRACES true
-#else
-#define BACKTRACES false
-#endif
-
-/* ThreadSanitizer gives a signal to its handler when the thread makes a call that it knows. */
-#if defined(GREEN__TSAN)
-#define SIGNALS_WAIT true
-#else
-#define SIGNALS_WAIT false
-#endif
-
-/* Functions that are to be found in backtraces. */
-#if defined(__clang__)
-#define KEPT __attribute__((noinline))
-#else
-#define KEPT __attribute__((noinline, noclone))
-#endif
 
 static const char last_line[] = "green: end of the dump\n";
 
@@ -216,33 +197,37 @@ note_usr1(int signo)
 }
 
 /** Do nothing but compute until SIGUSR1 comes. */
-KEPT static int
+KEPT static void
 compute(void)
 {
-    unsigned sum = 0;
-    say("ready\n");
+    volatile unsigned sum = 0;
     while (!heard) {
         sum = sum * 31 + 7;
     }
-    return sum == 0 ? 0 : 7;
 }
 
 static int
 dump_while_busy(void)
 {
     signal(SIGUSR1, note_usr1);
-    return green_dump_here_on_signal(SIGQUIT, NULL, NULL) != 0 ? 1 : compute() | 7;
+    if (green_dump_here_on_signal(SIGQUIT, NULL, NULL) != 0) {
+        return 1;
+    }
+    say("ready\n");
+    compute();
+    return 7;
 }
 
 START_TEST(thread_that_computes_writes_it)
 {
     struct words *words = child_start(dump_while_busy);
     await(words, "ready\n", 1);
-    kill(words->child, SIGQUIT);
-    await(words, last_line, 1);
-    if (BACKTRACES) {
-        expect(words, "\n    compute+0x");
-    }
+    do { /* until it computes */
+        words->length = 0;
+        memset(words->text, 0, sizeof words->text);
+        ck_assert_int_eq(kill(words->child, SIGQUIT), 0);
+        await(words, last_line, 1);
+    } while (BACKTRACES && strstr(words->text, "\n    compute+0x") == NULL);
     kill(words->child, SIGUSR1);
     ck_assert_int_eq(child_end(words), 7);
 }

@@ -6,13 +6,8 @@
 #include <stdatomic.h>
 
 #include "../base/support.h"
+#include "backtraces.h"
 #include "green/debug.h"
-
-#if defined(__clang__)
-#define KEPT __attribute__((noinline))
-#else
-#define KEPT __attribute__((noinline, noclone))
-#endif
 
 /** So long is too long. */
 #define LIMIT_MS 20
