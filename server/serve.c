@@ -54,8 +54,8 @@ answer_and_receive(struct exchange *exchange, struct green_view *ret_chunk)
     struct green_timeout idle;
     struct green_timeout sending;
     green_timeout_start(&idle, setting(SETTING_IDLE_TIMEOUT_MS));
-    green_timeout_start(&sending, setting(SETTING_WRITE_TIMEOUT_MS));
-    ssize_t got = green_answer_view(exchange->wire.fd, due, &sending);
+    ssize_t got =
+        green_answer_view(exchange->wire.fd, due, &sending, setting(SETTING_WRITE_TIMEOUT_MS));
     green_timeout_stop(&idle);
     if (got > 0) {
         *ret_chunk = *due;
@@ -136,7 +136,7 @@ answer(struct exchange *exchange, struct green_view *chunk)
     if ((setting(SETTING_DELAY_MS) | setting(SETTING_BURN_MS)) > 0) {
         pass_time();
     }
-    int err = exchange->options->service->answer(exchange, chunk);
+    int err = exchange->answer(exchange, chunk);
     if (stats_timed) {
         stats_add_service(green_after(0) - began_ns);
     }
@@ -220,7 +220,8 @@ converse(struct exchange *exchange)
 enum ending
 serve(const struct wire *wire, const struct options *options, struct tally *tally)
 {
-    struct exchange exchange = {.wire = *wire, .options = options, .tally = tally};
+    struct exchange exchange = {
+        .wire = *wire, .options = options, .answer = options->service->answer, .tally = tally};
     bool talks = options->service->talk != NULL;
     struct green_timeout life;
     uint64_t life_ms = setting(SETTING_MAX_LIFETIME_MS);

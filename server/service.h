@@ -16,6 +16,7 @@
 struct exchange {
     struct wire wire;
     const struct options *options;
+    int (*answer)(struct exchange *exchange, struct green_view *chunk); /**< Of the service. */
     struct tally *tally;
     struct upper upper;
     struct green_view due; /**< The end of an answer: it goes out with the wait for more. */

@@ -14,6 +14,7 @@
 #include "secure.h"
 #include "serve.h"
 #include "stats.h"
+#include "wide.h"
 
 void
 session_run(struct server *server, int fd)
@@ -31,6 +32,9 @@ session_run(struct server *server, int fd)
     enum ending ending = ENDING_DRAINED;
     if (refusal == REFUSAL_NONE) {
         access_stage(visit, STAGE_SERVED);
+        if (options->mode != &mode_green) {
+            wide_forget();
+        }
         ending = serve(&visit->wire, options, &visit->tally);
         if (ending == ENDING_BYTES || ending == ENDING_OLD) {
             serve_let_go(&visit->wire);

@@ -78,16 +78,24 @@ V(change_pairs)(struct V(change) * change, VECTOR value, VECTOR next, WHERE pair
     change->behind = V(added)(code, next);
 }
 
-/* Where longer sequences begin that may have case. */
+/* Of those leads, the ones of longer sequences that may have case. */
 static inline TARGET WHERE
-V(longer)(VECTOR value)
+V(longer)(VECTOR value, WHERE leads)
 {
-    WHERE triples = V(between)(value, 0xe0, 0xf0); /* and the first lead of four bytes */
+    WHERE triples = V(where_both)(V(between)(value, 0xe0, 0xf0), leads);
     if (V(bits)(triples) == 0)
         return triples;
     VECTOR odd = V(look_up)(V(row)(upper_odd_leads), V(both)(value, V(all)(0x0f)));
-    return V(where_any)(V(where_both)(V(where_high)(odd), V(between)(value, 0xe0, 0xef)),
-                        V(between)(value, 0xf0, 0xf0));
+    return V(where_both)(triples, V(where_any)(V(where_high)(odd), V(between)(value, 0xf0, 0xf0)));
+}
+
+static inline TARGET void
+V(change_leads)(struct V(change) * change, VECTOR value, VECTOR next, WHERE leads)
+{
+    WHERE pairs = V(where_both)(V(at_most)(value, V(all)(0xdf)), leads);
+    change->singles = V(longer)(value, leads);
+    if (V(bits)(pairs) != 0)
+        V(change_pairs)(change, value, next, pairs);
 }
 
 /* How many of the last bytes of converted text, of at least three, begin what they do not end. */
@@ -118,10 +126,11 @@ KERNEL(const unsigned char *from, unsigned char *to, size_t length)
         }
         /* A lead at the very end is left alone, when there is no block behind that it is due in. */
         VECTOR next = length - i >= 2 * WIDTH ? V(load)(from + i + 1) : V(ahead)(value, V(all)(0));
-        struct V(change) change = {V(all)(0), V(nowhere)(), V(longer)(value)};
-        WHERE pairs = V(where_both)(V(between)(value, 0xc2, 0xdf), V(between)(next, 0x80, 0xbf));
-        if (V(bits)(pairs) != 0)
-            V(change_pairs)(&change, value, next, pairs);
+        /* Up to the first lead of four bytes: what comes behind has no case. */
+        WHERE leads = V(where_both)(V(between)(value, 0xc2, 0xf0), V(between)(next, 0x80, 0xbf));
+        struct V(change) change = {V(all)(0), V(nowhere)(), V(nowhere)()};
+        if (V(bits)(leads) != 0)
+            V(change_leads)(&change, value, next, leads);
         sum = V(one_less)(sum, change.leads);
         sum = V(plus)(sum, V(after)(before, change.behind, 1));
         before = change.behind;

@@ -222,7 +222,7 @@ DEFINE_RUNS_IN_ROWS
 #undef LOWEST
 #undef V
 
-#define KERNEL  avx512_blocks
+#define KERNEL  avx512_run
 #define TARGET  __attribute__((target("avx512bw,avx512vbmi,bmi")))
 #define WIDTH   64
 #define VECTOR  __m512i
@@ -315,22 +315,6 @@ V(look_up_run)(const unsigned char *table, const struct V(places) * places)
 #undef LOWEST
 #undef V
 
-/* A shorter text is no faster in wide registers; and once a thread has used those, the kernel saves
- * and restores them at every switch from and to it. */
-#define LONG 2048
-
-/* What is left of a text that the wide one has not stopped in is done by the next. */
-static size_t
-avx512_run(const unsigned char *from, unsigned char *to, size_t length)
-{
-    if (length < LONG)
-        return avx2_run(from, to, length);
-    size_t done = avx512_blocks(from, to, length);
-    return length - done >= 64 + UPPER_HELD_MAX
-               ? done
-               : done + avx2_run(from + done, to + done, length - done);
-}
-
 #define KERNEL  ssse3_run
 #define TARGET  __attribute__((target("ssse3")))
 #define WIDTH   16
@@ -379,12 +363,36 @@ DEFINE_RUNS_IN_ROWS
 
 #include "upper_kernel.h"
 
+/* Wide registers are hardly faster for a short text; and once a thread has used them, the kernel
+ * saves more at each switch from it and restores that at the next one to it: 1% of a message where
+ * each connection has a thread or a process. */
+#define SHORT 256
+#define LONG  2048
+
+static size_t
+up_to_avx2_run(const unsigned char *from, unsigned char *to, size_t length)
+{
+    return length < SHORT ? ssse3_run(from, to, length) : avx2_run(from, to, length);
+}
+
+/* What is left of a text that the wide one has not stopped in is done by the next. */
+static size_t
+up_to_avx512_run(const unsigned char *from, unsigned char *to, size_t length)
+{
+    if (length < LONG)
+        return up_to_avx2_run(from, to, length);
+    size_t done = avx512_run(from, to, length);
+    return length - done >= 64 + UPPER_HELD_MAX
+               ? done
+               : done + up_to_avx2_run(from + done, to + done, length - done);
+}
+
 upper_vector_run *
 upper_vector_named(const char *name)
 {
     if (strcmp(name, "avx512") == 0)
         return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi") &&
-                       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")
+                       __builtin_cpu_supports("bmi")
                    ? avx512_run
                    : NULL;
     if (strcmp(name, "avx2") == 0)
@@ -481,10 +489,11 @@ upper_vector_named(const char *name)
 upper_vector_run *
 upper_vector_choose(void)
 {
-    static const char *const best_first[] = {"avx512", "avx2", "ssse3", "neon"};
-    upper_vector_run *run = NULL;
-
-    for (size_t i = 0; run == NULL && i < sizeof best_first / sizeof *best_first; i++)
-        run = upper_vector_named(best_first[i]);
-    return run;
+#ifdef __x86_64__
+    if (upper_vector_named("avx2") == NULL)
+        return upper_vector_named("ssse3");
+    return upper_vector_named("avx512") == NULL ? up_to_avx2_run : up_to_avx512_run;
+#else
+    return upper_vector_named("neon");
+#endif
 }

@@ -95,7 +95,7 @@ struct green__engine {
     ssize_t (*send)(struct green__io *io, int fd, const void *buf, size_t len, int flags);
     int (*send_view)(struct green__io *io, int fd, struct green_view *view);
     ssize_t (*answer_view)(struct green__io *io, int fd, struct green_view *view,
-                           struct green_timeout *sending);
+                           struct green_timeout *sending, uint64_t ms);
     int (*accept)(struct green__io *io, int fd, struct sockaddr *peer, socklen_t *length);
     ssize_t (*call)(struct green__io *io, const struct green__call *call);
     int (*wait_fd)(struct green__io *io, struct pollfd *fds, size_t count, green_deadline deadline);
@@ -202,7 +202,7 @@ void green__readiness_release(struct green__io *io, struct green_view *view);
 ssize_t green__readiness_send(struct green__io *io, int fd, const void *buf, size_t len, int flags);
 int green__readiness_send_view(struct green__io *io, int fd, struct green_view *view);
 ssize_t green__readiness_answer_view(struct green__io *io, int fd, struct green_view *view,
-                                     struct green_timeout *sending);
+                                     struct green_timeout *sending, uint64_t ms);
 int green__readiness_accept(struct green__io *io, int fd, struct sockaddr *peer, socklen_t *length);
 ssize_t green__readiness_call(struct green__io *io, const struct green__call *call);
 int green__readiness_wait_fd(struct green__io *io, struct pollfd *fds, size_t count,

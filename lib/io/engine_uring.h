@@ -123,7 +123,7 @@ ssize_t green__uring_recv_view(struct green__io *io, int fd, struct green_view *
 void green__uring_release(struct green__io *io, struct green_view *view);
 int green__uring_send_view(struct green__io *io, int fd, struct green_view *view);
 ssize_t green__uring_answer_view(struct green__io *io, int fd, struct green_view *view,
-                                 struct green_timeout *sending);
+                                 struct green_timeout *sending, uint64_t ms);
 int green__uring_wait_fd(struct green__io *io, struct pollfd *fds, size_t count,
                          green_deadline deadline);
 void green__uring_forget(struct green__io *io, int fd, struct green__slot *slot);

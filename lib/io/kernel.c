@@ -207,7 +207,7 @@ attempt_send(const struct green__call *call, bool nonblocking)
 ssize_t
 green__kernel_send(struct green_job *self, int fd, const void *buf, size_t len, int flags)
 {
-    if (len <= SHORT) {
+    if (len <= SHORT || (flags & MSG_DONTWAIT)) {
         ssize_t sent = green__direct_send(fd, buf, len, flags | MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
             return sent;

@@ -257,15 +257,14 @@ green__readiness_send(struct green__io *io, int fd, const void *buf, size_t len,
 
 /** Send what a view has; what is left when that fails stays in it. */
 static int
-send_out(struct green__io *io, int fd, struct green_view *view)
+send_out(struct green__io *io, int fd, struct green_view *view, int flags)
 {
     while (view->length > 0) {
-        ssize_t sent = green__readiness_send(io, fd, view->data, view->length, 0);
+        ssize_t sent = green__readiness_send(io, fd, view->data, view->length, flags);
         if (sent < 0) {
             return (int)sent;
         }
-        view->data += sent;
-        view->length -= (size_t)sent;
+        green__view_take_off(view, sent);
     }
     return 0;
 }
@@ -273,17 +272,19 @@ send_out(struct green__io *io, int fd, struct green_view *view)
 int
 green__readiness_send_view(struct green__io *io, int fd, struct green_view *view)
 {
-    int err = send_out(io, fd, view);
+    int err = send_out(io, fd, view, 0);
     io->engine->release(io, view);
     return err;
 }
 
 ssize_t
 green__readiness_answer_view(struct green__io *io, int fd, struct green_view *view,
-                             struct green_timeout *sending)
+                             struct green_timeout *sending, uint64_t ms)
 {
-    int err = send_out(io, fd, view);
-    if (sending != NULL) {
+    int err = send_out(io, fd, view, MSG_DONTWAIT);
+    if (err == -EAGAIN) {
+        green_timeout_start(sending, ms);
+        err = send_out(io, fd, view, 0);
         green_timeout_stop(sending);
     }
     if (err == -ETIMEDOUT || err == -ECANCELED) {

@@ -186,21 +186,30 @@ green_send_view(int fd, struct green_view *view)
     return err;
 }
 
+/** Send in one call; with flags. */
+static ssize_t
+send_some(struct green_job *self, int fd, struct green_view *view, int flags)
+{
+    ssize_t sent = green__kernel_send(self, fd, view->data, view->length, flags);
+    green__view_take_off(view, sent);
+    return sent;
+}
+
 /** The same where the kernel is blocked in; the answer's buffer is good for what comes next. */
 static ssize_t
 answer_in_kernel(struct green_job *self, int fd, struct green_view *view,
-                 struct green_timeout *sending)
+                 struct green_timeout *sending, uint64_t ms)
 {
-    while (view->length > 0) {
-        ssize_t sent = green__kernel_send(self, fd, view->data, view->length, 0);
-        if (sent < 0) {
-            return sent;
-        }
-        view->data += sent;
-        view->length -= (size_t)sent;
-    }
-    if (sending != NULL) {
+    ssize_t sent = view->length > 0 ? send_some(self, fd, view, MSG_DONTWAIT) : 0;
+    if (view->length > 0 && (sent >= 0 || sent == -EAGAIN)) {
+        green_timeout_start(sending, ms);
+        do {
+            sent = send_some(self, fd, view, 0);
+        } while (sent >= 0 && view->length > 0);
         green_timeout_stop(sending);
+    }
+    if (sent < 0) {
+        return sent;
     }
     if (view->buffer == NULL || green__io_peek() != NULL) { /* it may be the engine's */
         green_view_release(view);
@@ -210,17 +219,20 @@ answer_in_kernel(struct green_job *self, int fd, struct green_view *view,
 }
 
 ssize_t
-green_answer_view(int fd, struct green_view *view, struct green_timeout *sending)
+green_answer_view(int fd, struct green_view *view, struct green_timeout *sending, uint64_t ms)
 {
     struct green_job *self;
     struct green__io *io;
+    struct green_timeout unbound;
+    if (sending == NULL) {
+        sending = &unbound;
+        ms = UINT64_MAX;
+    }
+    sending->fired = false;
     ssize_t got = begin(fd, &self, &io);
     if (got == 0) {
-        got = io != NULL ? io->engine->answer_view(io, fd, view, sending)
-                         : answer_in_kernel(self, fd, view, sending);
-    }
-    if (sending != NULL && self->scopes == sending) {
-        green_timeout_stop(sending); /* it was not sent */
+        got = io != NULL ? io->engine->answer_view(io, fd, view, sending, ms)
+                         : answer_in_kernel(self, fd, view, sending, ms);
     }
     if (got <= 0 && got != -ETIMEDOUT && got != -ECANCELED) {
         green_view_release(view);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "io/engine_uring.h"
+#include "io/view.h"
 #include "sched/hibernate.h"
 #include "sched/wait.h"
 
@@ -122,15 +123,6 @@ await_sent(struct green__uring_io *self, struct green__slot *slot, struct green_
     return stream->sent == -ECANCELED ? err : stream->sent;
 }
 
-static void
-take_off(struct green_view *view, int sent)
-{
-    if (sent > 0) {
-        view->data += sent;
-        view->length -= (size_t)sent;
-    }
-}
-
 int
 green__uring_send_view(struct green__io *io, int fd, struct green_view *view)
 {
@@ -142,19 +134,12 @@ green__uring_send_view(struct green__io *io, int fd, struct green_view *view)
     }
     request_send(self, stream, view);
     int sent = await_sent(self, slot, stream);
-    take_off(view, sent);
+    green__view_take_off(view, sent);
     if (sent >= 0 && view->length > 0) {
         return green__readiness_send_view(io, fd, view);
     }
     green__uring_release(io, view);
     return sent < 0 ? sent : 0;
-}
-
-/** What a scope leaves to those around it. */
-static green_deadline
-limit_around(const struct green_timeout *scope)
-{
-    return scope->outer == NULL ? GREEN_FOREVER : scope->outer->effective;
 }
 
 /**
@@ -165,7 +150,6 @@ static int
 sent_in_time(struct green_timeout *sending, const struct green__stream *stream, int err)
 {
     sending->fired = false;
-    green_timeout_stop(sending);
     if (err != -ETIMEDOUT) {
         return err;
     }
@@ -179,50 +163,53 @@ sent_in_time(struct green_timeout *sending, const struct green__stream *stream, 
 /** Wait until the answer is sent and there is more; 0, or with what the wait was cut short. */
 static int
 await_more(struct green__uring_io *self, struct green__slot *slot, struct green__stream *stream,
-           struct green_timeout *sending)
+           struct green_timeout *sending, uint64_t ms)
 {
     struct green__io *io = &self->epoll.io;
     struct green_job *job = green__running;
     int err;
     slot->reader = job;
     slot->writer = job;
-    stream->limit = sending != NULL ? limit_around(sending) : green__wait_limit(job, GREEN_FOREVER);
+    stream->limit = green__wait_limit(job, GREEN_FOREVER);
+    green_timeout_start(sending, ms);
     do {
         green__wait_begin(job);
         green__hibernate_allow(job); /* the kernel has pointers to buffers of the loop's alone */
         err = green__io_park(io, job, GREEN_FOREVER, "a descriptor to read");
         if (slot->reader != job || slot->writer != job) {
+            green_timeout_stop(sending);
             return -EBADF;
         }
     } while (err == 0 && stream->sending);
     green__stream_stop_sending(self, stream);
     slot->reader = NULL;
     slot->writer = NULL;
-    return sending != NULL && stream->answer == NULL ? sent_in_time(sending, stream, err) : err;
+    green_timeout_stop(sending);
+    return stream->answer == NULL ? sent_in_time(sending, stream, err) : err;
 }
 
 ssize_t
 green__uring_answer_view(struct green__io *io, int fd, struct green_view *view,
-                         struct green_timeout *sending)
+                         struct green_timeout *sending, uint64_t ms)
 {
     struct green__uring_io *self = green__uring_of(io);
     struct green__slot *slot = green__slot_get(io, fd);
     struct green__stream *stream =
         slot == NULL || slot->reader != NULL ? NULL : stream_for(self, fd, slot, view);
     if (stream == NULL || !green__stream_receives(self, stream)) {
-        return green__readiness_answer_view(io, fd, view, sending);
+        return green__readiness_answer_view(io, fd, view, sending, ms);
     }
     request_send(self, stream, view);
     stream->answer = view->buffer;
-    int err = await_more(self, slot, stream, sending);
+    int err = await_more(self, slot, stream, sending, ms);
     if (err == -EBADF || stream->answer == NULL) {
         *view = (struct green_view){NULL, 0, NULL};
         return err != 0 ? err : green__uring_recv_view(io, fd, view);
     }
     stream->answer = NULL;
-    take_off(view, stream->sent);
+    green__view_take_off(view, stream->sent);
     if (stream->sent >= 0 || stream->sent == -ECANCELED) {
-        return err != 0 ? err : green__readiness_answer_view(io, fd, view, sending);
+        return err != 0 ? err : green__readiness_answer_view(io, fd, view, sending, ms);
     }
     green__uring_release(io, view);
     return stream->sent;

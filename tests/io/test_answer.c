@@ -84,8 +84,7 @@ converse(void *arg)
             green_sleep(1);
         }
         green_timeout_start(&both, talk->limit_ms);
-        green_timeout_start(&sending, talk->send_ms);
-        talk->got = green_answer_view(talk->ours, &talk->view, &sending);
+        talk->got = green_answer_view(talk->ours, &talk->view, &sending, talk->send_ms);
         green_timeout_stop(&both);
         talk->late = green_timeout_fired(&both);
         talk->stuck = green_timeout_fired(&sending);
@@ -494,25 +493,25 @@ answer_once(void *arg)
     WANT(green_recv_view(fds[0], &view), ==, 5);
     WANT(send(fds[1], "more", 4, 0), ==, 4);
     view.data[0] = 'j';
-    green_timeout_start(&sending, 0); /* nor has it to wait */
-    WANT(green_answer_view(fds[0], &view, &sending), ==, 4);
+    /* Nor has it to wait. */
+    WANT(green_answer_view(fds[0], &view, &sending, 0), ==, 4);
+    WANT(green_timeout_fired(&sending), ==, false);
     WANT(green_self()->scopes == NULL, ==, true);
     WANT(memcmp(view.data, "more", 4), ==, 0);
     WANT(recv(fds[1], answer, sizeof answer, 0), ==, 5);
     WANT(memcmp(answer, "jello", 5), ==, 0);
     green_job_cancel(green_self());
-    green_timeout_start(&sending, LIMIT_MS);
-    WANT(green_answer_view(fds[0], &view, &sending), ==, -ECANCELED);
+    WANT(green_answer_view(fds[0], &view, &sending, LIMIT_MS), ==, -ECANCELED);
     WANT(green_self()->scopes == NULL, ==, true);
     WANT(view.length, ==, 4);
     struct green_shield shield;
     green_shield_start(&shield);
     WANT(shutdown(fds[1], SHUT_WR), ==, 0);
-    WANT(green_answer_view(fds[0], &view, NULL), ==, 0);
+    WANT(green_answer_view(fds[0], &view, NULL, 0), ==, 0);
     green_shield_stop(&shield);
     WANT(view.buffer == NULL, ==, true);
     WANT(recv(fds[1], answer, sizeof answer, 0), ==, 4);
-    WANT(green_answer_view(-1, &view, NULL), ==, -ECANCELED);
+    WANT(green_answer_view(-1, &view, NULL, 0), ==, -ECANCELED);
     green_close(fds[0]);
     close(fds[1]);
     return 0;

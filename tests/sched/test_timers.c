@@ -222,6 +222,19 @@ START_TEST(timer_is_due_before_the_loop_looks)
 }
 END_TEST
 
+START_TEST(clock_is_the_systems)
+{
+    struct timespec before, after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    uint64_t exact = green__clock_real();
+    uint64_t coarse = green__clock_coarse();
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    ck_assert_uint_ge(exact, (uint64_t)before.tv_sec * GREEN__NS_PER_S + (uint64_t)before.tv_nsec);
+    ck_assert_uint_le(exact, (uint64_t)after.tv_sec * GREEN__NS_PER_S + (uint64_t)after.tv_nsec);
+    ck_assert_uint_le(coarse, (uint64_t)after.tv_sec * GREEN__NS_PER_S + (uint64_t)after.tv_nsec);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -232,6 +245,7 @@ main(void)
         deadline_that_moves_and_is_then_cut,
         nobody_wakes_early,
         timer_is_due_before_the_loop_looks,
+        clock_is_the_systems,
     };
     return RUN_TESTS("timers", tests);
 }
