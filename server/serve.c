@@ -160,7 +160,7 @@ serve_note_drained(struct tally *tally, bool drained)
 }
 
 /** Nothing more comes: answer what was held back and end our side. */
-static enum ending
+__attribute__((noinline)) static enum ending
 finish(struct exchange *exchange, enum ending ending)
 {
     if (ending == ENDING_BROKEN || ending == ENDING_STUCK) {

@@ -74,9 +74,10 @@ service_send_chunk(struct exchange *exchange, struct green_view *chunk)
 
 /**
  * Answer a chunk of which `left` bytes are not converted yet, because the text does not keep its
- * length or goes on with what was held: from a second buffer, after the `done` bytes begun.
+ * length or goes on with what was held: from a second buffer, after the `done` bytes begun. Not
+ * part of its caller, which would have a larger frame for it every time.
  */
-static int
+__attribute__((noinline)) static int
 answer_upper_by_slices(struct exchange *exchange, struct green_view *chunk,
                        const unsigned char *begun, size_t done, size_t left)
 {

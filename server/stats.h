@@ -52,8 +52,9 @@ enum gauge {
 
 typedef _Atomic uint64_t stats_counter;
 
+/** On lines of its own: no other process writes them. */
 struct stats {
-    stats_counter values[STAT_COUNT];
+    _Alignas(64) stats_counter values[STAT_COUNT];
     stats_counter gauges[GAUGE_COUNT];
     stats_counter service[STATS_BUCKETS]; /**< Of STAT_SERVICE_NS. */
     atomic_uint connections;              /**< That are served now. */

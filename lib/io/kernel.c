@@ -172,6 +172,19 @@ attempt_recv(const struct green__call *call, bool nonblocking)
                               call->flags | (nonblocking ? MSG_DONTWAIT : 0));
 }
 
+/** Not part of its caller, which would have a larger frame for it every time. */
+__attribute__((noinline)) static ssize_t
+recv_by_call(struct green_job *self, int fd, void *buf, size_t len, int flags, int err)
+{
+    const struct green__call call = {.fd = fd,
+                                     .event = POLLIN,
+                                     .flags = flags,
+                                     .buffer.into = buf,
+                                     .length = len,
+                                     .attempt = attempt_recv};
+    return err == 0 ? green__kernel_call(self, &call) : make_call(self, &call, err);
+}
+
 ssize_t
 green__kernel_recv(struct green_job *self, int fd, void *buf, size_t len, int flags)
 {
@@ -188,13 +201,7 @@ green__kernel_recv(struct green_job *self, int fd, void *buf, size_t len, int fl
             return cause_of(self, -failure);
         }
     }
-    const struct green__call call = {.fd = fd,
-                                     .event = POLLIN,
-                                     .flags = flags,
-                                     .buffer.into = buf,
-                                     .length = len,
-                                     .attempt = attempt_recv};
-    return err == 0 ? green__kernel_call(self, &call) : make_call(self, &call, err);
+    return recv_by_call(self, fd, buf, len, flags, err);
 }
 
 static ssize_t
@@ -202,6 +209,18 @@ attempt_send(const struct green__call *call, bool nonblocking)
 {
     return green__direct_send(call->fd, call->buffer.from, call->length,
                               call->flags | MSG_NOSIGNAL | (nonblocking ? MSG_DONTWAIT : 0));
+}
+
+__attribute__((noinline)) static ssize_t
+send_by_call(struct green_job *self, int fd, const void *buf, size_t len, int flags)
+{
+    const struct green__call call = {.fd = fd,
+                                     .event = POLLOUT,
+                                     .flags = flags,
+                                     .buffer.from = buf,
+                                     .length = len,
+                                     .attempt = attempt_send};
+    return green__kernel_call(self, &call);
 }
 
 ssize_t
@@ -216,11 +235,5 @@ green__kernel_send(struct green_job *self, int fd, const void *buf, size_t len, 
             return cause_of(self, -errno);
         }
     }
-    const struct green__call call = {.fd = fd,
-                                     .event = POLLOUT,
-                                     .flags = flags,
-                                     .buffer.from = buf,
-                                     .length = len,
-                                     .attempt = attempt_send};
-    return green__kernel_call(self, &call);
+    return send_by_call(self, fd, buf, len, flags);
 }

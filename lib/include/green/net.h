@@ -350,8 +350,8 @@ GREEN_API GREEN_SUSPENDS int green_send_view(int fd, struct green_view *view);
  * @param view     Set when the result is positive. Else it is empty when all was sent, or could not
  *                 be. When a scope or a cancellation ended the call before, it has what is left to
  *                 be sent, and is still the caller's.
- * @param sending  A scope that is not in use, or NULL: it bounds the sending alone. It is started if
- *                 that has to wait, and is no longer in use when the call returns; whether it has
+ * @param sending  A scope that is not in use, or NULL: it bounds the sending alone. It starts if
+ *                 that has to wait, and has been stopped when the call returns. Whether it has
  *                 fired can be asked then. The caller's scopes bound both.
  * @param ms       The milliseconds of that scope, counted from the call.
  * @return As green_recv().
