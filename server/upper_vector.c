@@ -364,8 +364,8 @@ DEFINE_RUNS_IN_ROWS
 #include "upper_kernel.h"
 
 /* Wide registers are hardly faster for a short text; and once a thread has used them, the kernel
- * saves more at each switch from it and restores that at the next one to it: 1% of a message where
- * each connection has a thread or a process. */
+ * saves more at each switch from it and restores that at the next one to it: 1% of a message at
+ * most, where each connection has a thread or a process. */
 #define SHORT 256
 #define LONG  2048
 

@@ -7,8 +7,8 @@
 /**
  * Forget what the calling thread has in the registers that AVX-512 adds. The C library's functions
  * for strings leave something there, and as long as they do, the kernel saves a KiB more at every
- * switch from the thread and restores it at the next one to it: 2% of a message where each
- * connection has a thread or a process. Nothing elsewhere.
+ * switch from the thread and restores it at the next one to it: 1 to 2% of a message where
+ * each connection has a thread or a process. Nothing elsewhere.
  */
 void wide_forget(void);
 

@@ -7,7 +7,7 @@
 
 #include "wide.h"
 
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(__AVX512F__)
 
 /* Keep `from` in a register that AVX-512 adds, forget, and see what is there. */
 __attribute__((target("avx512f"), noinline)) static void
